@@ -1,0 +1,31 @@
+"""Helmholtz machines trained by wake-sleep, as pure functions in JAX."""
+
+from hmjax.errors import Diverged, InvalidInput
+from hmjax.experiment import Experiment, Machine
+from hmjax.likelihood import exact_log_prob
+from hmjax.machine import Params, generate, init, log_joint, log_recognition, recognise
+from hmjax.measures import Evaluation
+from hmjax.rules import WakeSleep
+from hmjax.tasks import Bars, Shifter
+from hmjax.training import train
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Bars",
+    "Diverged",
+    "Evaluation",
+    "Experiment",
+    "InvalidInput",
+    "Machine",
+    "Params",
+    "Shifter",
+    "WakeSleep",
+    "exact_log_prob",
+    "generate",
+    "init",
+    "log_joint",
+    "log_recognition",
+    "recognise",
+    "train",
+]

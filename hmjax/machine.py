@@ -1,0 +1,190 @@
+"""The Helmholtz machine: a sigmoid belief net and the recognition net that inverts it.
+
+Layers are numbered from the data upwards, x_0 (visible), ..., x_L (top), all of binary units:
+
+  generative   p(x_L) = Bern(sigmoid(b_L)),   p(x_l | x_{l+1}) = Bern(sigmoid(x_{l+1} W_l + b_l))
+  recognition  q(x_{l+1} | x_l) = Bern(sigmoid(x_l R_l + c_l))
+
+A unit of logit z fires when z exceeds standard logistic noise, which happens with probability
+sigmoid(z). Noise is thus independent of the parameters, so whole blocks of it can be drawn ahead.
+
+Source: Dayan, Hinton, Neal & Zemel, Neural Computation 7:889-904, 1995.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+States = tuple[jax.Array, ...]
+"""A state of every layer, (x_0, ..., x_L), each `[n, n_l]` of zeros and ones."""
+
+Noise = tuple[jax.Array, ...]
+"""Logistic noise, one `[n, n_l]` array per layer to sample, lowest layer first."""
+
+
+class Layer(NamedTuple):
+    """One layer of weights.
+
+    Attributes:
+      weight: `[n_in, n_out]`.
+      bias: `[n_out]`.
+    """
+
+    weight: jax.Array
+    bias: jax.Array
+
+
+class Prior(NamedTuple):
+    """The generative net's top layer, whose units have nothing above them.
+
+    Attributes:
+      bias: `[n_L]`.
+    """
+
+    bias: jax.Array
+
+
+class Params(NamedTuple):
+    """A machine's parameters.
+
+    Attributes:
+      generative: L layers; `generative[l]` predicts x_l from x_{l+1}.
+      prior: predicts x_L.
+      recognition: L layers; `recognition[l]` predicts x_{l+1} from x_l.
+    """
+
+    generative: tuple[Layer, ...]
+    prior: Prior
+    recognition: tuple[Layer, ...]
+
+
+def sizes_of(params: Params) -> tuple[int, ...]:
+    """The layer sizes (n_0, ..., n_L) of a machine."""
+    return tuple(layer.weight.shape[-1] for layer in params.generative) + (
+        params.prior.bias.shape[-1],
+    )
+
+
+def init(
+    key: jax.Array, sizes: Sequence[int], *, p_on: float = 0.5, weight_scale: float = 0.1
+) -> Params:
+    """Draws the parameters of an untrained machine.
+
+    Args:
+      key: a `jax.random.key`.
+      sizes: layer sizes (n_0, ..., n_L), visible first, at least two.
+      p_on: the data's share of pixels that are on; the visible bias starts at its logit.
+      weight_scale: standard deviation of the normal weights.
+
+    Returns:
+      `Params` in float32, every bias but the visible one 0.
+    """
+    pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+    key_generative, key_recognition = jax.random.split(key)
+    keys_generative = jax.random.split(key_generative, len(pairs))
+    keys_recognition = jax.random.split(key_recognition, len(pairs))
+
+    def draw(key: jax.Array, n_in: int, n_out: int) -> Layer:
+        weight = weight_scale * jax.random.normal(key, (n_in, n_out), jnp.float32)
+        return Layer(weight, jnp.zeros(n_out, jnp.float32))
+
+    generative = [draw(k, high, low) for k, (low, high) in zip(keys_generative, pairs, strict=True)]
+    visible_bias = jnp.full(sizes[0], math.log(p_on / (1 - p_on)), jnp.float32)
+    generative[0] = generative[0]._replace(bias=visible_bias)
+    return Params(
+        generative=tuple(generative),
+        prior=Prior(jnp.zeros(sizes[-1], jnp.float32)),
+        recognition=tuple(
+            draw(k, low, high) for k, (low, high) in zip(keys_recognition, pairs, strict=True)
+        ),
+    )
+
+
+def logits(layer: Layer, inputs: jax.Array) -> jax.Array:
+    """The logits `[n, n_out]` that a layer gives its units for inputs `[n, n_in]`."""
+    if inputs.shape[0] == 1:
+        # A product of one row is written as a sum, which XLA fuses with what surrounds it.
+        return jnp.sum(inputs[:, :, None] * layer.weight, axis=1) + layer.bias
+    return jnp.matmul(inputs, layer.weight, precision="highest") + layer.bias
+
+
+def log_bernoulli(x: jax.Array, logit: jax.Array) -> jax.Array:
+    """log Bern(x; sigmoid(logit)) in nats, summed over the last axis."""
+    return jnp.sum(x * logit - jax.nn.softplus(logit), axis=-1)
+
+
+def draw_noise(key: jax.Array, sizes: Sequence[int], n: int) -> Noise:
+    """Standard logistic noise for `n` samples of layers of the given sizes."""
+    noise = jax.random.logistic(key, (n, sum(sizes)), jnp.float32)
+    ends = [sum(sizes[: i + 1]) for i in range(len(sizes) - 1)]
+    return tuple(jnp.split(noise, ends, axis=-1))
+
+
+def fire(logit: jax.Array, noise: jax.Array) -> jax.Array:
+    """Binary units: 1 where the logit exceeds the logistic noise, else 0."""
+    return (logit > noise).astype(jnp.float32)
+
+
+def recognise_with(noise: Noise, params: Params, images: jax.Array) -> States:
+    """`recognise` with the noise of layers 1, ..., L given."""
+    states = [images]
+    for layer, layer_noise in zip(params.recognition, noise, strict=True):
+        states.append(fire(logits(layer, states[-1]), layer_noise))
+    return tuple(states)
+
+
+def generate_with(noise: Noise, params: Params) -> States:
+    """`generate` with the noise of layers 0, ..., L given."""
+    states = [fire(params.prior.bias, noise[-1])]
+    for layer, layer_noise in zip(params.generative[::-1], noise[-2::-1], strict=True):
+        states.append(fire(logits(layer, states[-1]), layer_noise))
+    return tuple(states[::-1])
+
+
+def recognise(key: jax.Array, params: Params, images: jax.Array) -> States:
+    """Samples the recognition net bottom-up, q(x_1, ..., x_L | x_0).
+
+    Args:
+      key: a `jax.random.key`.
+      params: the machine.
+      images: `[n, n_0]` of zeros and ones, of any dtype.
+
+    Returns:
+      The states (x_0, ..., x_L) in float32, each `[n, n_l]`; x_0 is `images`.
+    """
+    images = jnp.asarray(images, jnp.float32)
+    noise = draw_noise(key, sizes_of(params)[1:], images.shape[0])
+    return recognise_with(noise, params, images)
+
+
+def generate(key: jax.Array, params: Params, n: int) -> States:
+    """Samples the generative net top-down: `n` fantasies.
+
+    Args:
+      key: a `jax.random.key`.
+      params: the machine.
+      n: how many.
+
+    Returns:
+      The states (x_0, ..., x_L) in float32, each `[n, n_l]`; x_0 holds the fantasies.
+    """
+    return generate_with(draw_noise(key, sizes_of(params), n), params)
+
+
+def log_joint(params: Params, states: States) -> jax.Array:
+    """log p(x_0, ..., x_L) of each row, in nats `[n]`."""
+    log_prob = log_bernoulli(states[-1], params.prior.bias)
+    for layer, below, above in zip(params.generative, states[:-1], states[1:], strict=True):
+        log_prob += log_bernoulli(below, logits(layer, above))
+    return log_prob
+
+
+def log_recognition(params: Params, states: States) -> jax.Array:
+    """log q(x_1, ..., x_L | x_0) of each row, in nats `[n]`."""
+    return sum(
+        log_bernoulli(above, logits(layer, below))
+        for layer, below, above in zip(params.recognition, states[:-1], states[1:], strict=True)
+    )

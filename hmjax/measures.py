@@ -1,0 +1,236 @@
+"""What is measured of a machine: likelihoods, direction recovery, selectivity, receptive fields.
+
+A measure of a sampled estimate stands beside the exact one wherever enumeration is feasible. With
+two classes, "right" is the class of the higher label: right for the shifter, vertical for the bars.
+"""
+
+import functools
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hmjax import likelihood, machine
+from hmjax.errors import require
+from hmjax.machine import Params
+from hmjax.tasks import Task, entropy_bits
+
+NATS_PER_BIT = float(np.log(2))
+
+MAX_SIGNED_UNITS = 12
+"""With more top units than this, direction recovery would try too many sign vectors."""
+
+Measures = dict[str, Any]
+"""Arrays by name; a measure that has no meaning for a machine or a task is NaN."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a machine is measured."""
+
+    every: int = 50_000
+    """Steps between evaluations, each with a snapshot of the parameters; at least 1."""
+    held_out: int = 256
+    """Held-out images for the sampled measures, at least 2."""
+    samples: int = 50
+    """Importance samples an image while training, at least 1."""
+    final_samples: int = 200
+    """Importance samples an image at the end, at least 1."""
+    fantasies: int = 2048
+    """Fantasies that each sampled share is taken over, at least 1."""
+
+    def __post_init__(self) -> None:
+        for field, least in (
+            ("every", 1),
+            ("held_out", 2),
+            ("samples", 1),
+            ("final_samples", 1),
+            ("fantasies", 1),
+        ):
+            value = getattr(self, field)
+            name = f"evaluation.{field.replace('_', '-')}"
+            require(value >= least, name, value, f"must be at least {least}")
+
+
+@functools.partial(jax.jit, static_argnames=("task", "evaluation"))
+def evaluate(
+    key: jax.Array, key_held_out: jax.Array, params: Params, *, task: Task, evaluation: Evaluation
+) -> Measures:
+    """Takes every measure of one machine.
+
+    Args:
+      key: for the samples of this evaluation.
+      key_held_out: for the held-out images; the same key gives the same images.
+      params: the machine.
+      task: what it was trained on.
+      evaluation: how many samples to take.
+
+    Returns:
+      Float32 arrays by name, scalars unless said otherwise:
+        is_nll_bits, exact_nll_bits, kl_bits, elbo_bits: averages over the data, in bits an image.
+        direction_recovery: by sampled E_q[x_L | v] on the held-out images.
+        direction_recovery_exact, direction_recovery_posterior: over the support, by exact
+          E_q[x_L | v] and by exact E_p[x_L | v].
+        p_right_given_top, p_left_given_top: exact `[n_L + 1]`, for each one-hot top state and,
+          last, for the top all off.
+        selectivity, selectivity_exact: `[n_L]`, P(right | x_L = e_k) - P(right | x_L = 0).
+        fantasies, fantasies_exact: shares `[classes + 2]` of what `Task.shows` tells apart.
+    """
+    key_importance, key_fantasies = jax.random.split(key)
+    images, labels = task.sample(key_held_out, evaluation.held_out)
+    sampled = likelihood.importance_sampled(
+        key_importance, params, images, samples=evaluation.samples
+    )
+    named = labels[:, None] == jnp.asarray(task.class_labels)
+
+    # Fantasies with the top held one-hot, held all off, and free.
+    held = jnp.where(one_hot_and_off(params) > 0, jnp.inf, -jnp.inf)
+    priors = machine.Prior(jnp.concatenate([held, params.prior.bias[None]]))
+
+    def show(key: jax.Array, prior: machine.Prior) -> jax.Array:
+        fantasies = machine.generate(key, params._replace(prior=prior), evaluation.fantasies)[0]
+        return jnp.mean(task.shows(fantasies), axis=0)
+
+    shown = jax.vmap(show)(jax.random.split(key_fantasies, len(priors.bias)), priors)
+    return {
+        "is_nll_bits": _mean_nll_bits(sampled),
+        "direction_recovery": class_recovery(
+            sampled.mean_top, jnp.full(len(images), 1 / len(images)), named.astype(jnp.float32)
+        ),
+        "selectivity": selectivity(shown[:-1], task),
+        "fantasies": shown[-1],
+        **_exact(params, task),
+    }
+
+
+@functools.partial(jax.jit, static_argnames=("task", "evaluation"))
+def final_is_nll_bits(
+    key: jax.Array, key_held_out: jax.Array, params: Params, *, task: Task, evaluation: Evaluation
+) -> jax.Array:
+    """`is_nll_bits` as in `evaluate`, from `final_samples` importance samples an image."""
+    images, _ = task.sample(key_held_out, evaluation.held_out)
+    samples = evaluation.final_samples
+    return _mean_nll_bits(likelihood.importance_sampled(key, params, images, samples=samples))
+
+
+def _mean_nll_bits(estimate: likelihood.Marginal) -> jax.Array:
+    return -jnp.mean(estimate.log_prob) / NATS_PER_BIT
+
+
+def _exact(params: Params, task: Task) -> Measures:
+    """The measures by enumeration; NaN where a layer is too large for it."""
+    support = task.support()
+    sizes = machine.sizes_of(params)
+    tops, classes = sizes[-1], len(task.class_labels)
+    if not likelihood.is_enumerable(sizes, len(support.images)):
+        scalars = ("exact_nll_bits", "kl_bits", "elbo_bits", "direction_recovery_exact")
+        lengths = {name: () for name in (*scalars, "direction_recovery_posterior")} | {
+            "selectivity_exact": (tops,),
+            "p_right_given_top": (tops + 1,),
+            "p_left_given_top": (tops + 1,),
+            "fantasies_exact": (classes + 2,),
+        }
+        return {name: jnp.full(shape, jnp.nan) for name, shape in lengths.items()}
+
+    p_data = jnp.asarray(support.probabilities, jnp.float32)
+    class_given_image = jnp.asarray(support.class_given_image, jnp.float32)
+    posterior = likelihood.generative_posterior(params, support.images)
+    bound = likelihood.recognition_bound(params, support.images)
+    shown_given_top, shown = shown_exactly(params, task)
+    nll_bits = -jnp.sum(p_data * posterior.log_prob) / NATS_PER_BIT
+    left, right = (
+        shown_given_top[:, :2].T if classes == 2 else jnp.full((2, tops + 1), jnp.nan)
+    )
+    return {
+        "exact_nll_bits": nll_bits,
+        "kl_bits": nll_bits - entropy_bits(support),
+        "elbo_bits": jnp.sum(p_data * bound.log_prob) / NATS_PER_BIT,
+        "direction_recovery_exact": class_recovery(bound.mean_top, p_data, class_given_image),
+        "direction_recovery_posterior": class_recovery(
+            posterior.mean_top, p_data, class_given_image
+        ),
+        "p_right_given_top": right,
+        "p_left_given_top": left,
+        "selectivity_exact": selectivity(shown_given_top, task),
+        "fantasies_exact": shown,
+    }
+
+
+def class_recovery(
+    mean_top: jax.Array, weight: jax.Array, class_given_image: jax.Array
+) -> jax.Array:
+    """How well the top units tell two classes apart.
+
+    An image's score is its mean top state, centred per unit, times a vector of signs; a positive
+    score names one class. The signs are the best of all, and so is the naming.
+
+    Args:
+      mean_top: `[n, n_L]`, E[x_L | v] of each image.
+      weight: `[n]`, how much each image counts; summing to 1.
+      class_given_image: `[n, 2]`, P(class | image): what naming that class scores.
+
+    Returns:
+      The share named correctly, `[]`; NaN unless there are two classes and at most
+      `MAX_SIGNED_UNITS` top units.
+    """
+    units, classes = mean_top.shape[1], class_given_image.shape[1]
+    if classes != 2 or units > MAX_SIGNED_UNITS:
+        return jnp.asarray(jnp.nan)
+    signs = np.array(list(itertools.product((-1, 1), repeat=units - 1)), np.float32)
+    signs = np.column_stack([np.ones(len(signs), np.float32), signs])  # up to a global flip
+    centred = mean_top - weight @ mean_top
+    positive = jnp.matmul(centred, signs.T, precision="highest") > 0
+    first, second = (weight * class_given_image[:, k] for k in (0, 1))
+    # Naming the second class where the score is positive, and the first where it is not.
+    score = jnp.sum(jnp.where(positive, second[:, None], first[:, None]), axis=0)
+    return jnp.max(jnp.maximum(score, jnp.sum(weight) - score))
+
+
+def selectivity(shown_given_top: jax.Array, task: Task) -> jax.Array:
+    """P(right | x_L = e_k) - P(right | x_L = 0), `[n_L]`, from the rows of `one_hot_and_off`."""
+    if len(task.class_labels) != 2:
+        return jnp.full(len(shown_given_top) - 1, jnp.nan)
+    return shown_given_top[:-1, 1] - shown_given_top[-1, 1]
+
+
+def one_hot_and_off(params: Params) -> jax.Array:
+    """The top states with one unit on, and last the one with all off: `[n_L + 1, n_L]`."""
+    units = params.prior.bias.shape[0]
+    return jnp.concatenate([jnp.eye(units), jnp.zeros((1, units))])
+
+
+def shown_exactly(params: Params, task: Task) -> tuple[jax.Array, jax.Array]:
+    """The exact probabilities of what fantasies show, by enumeration.
+
+    Args:
+      params: the machine.
+      task: says what can be shown, by `Task.shows`.
+
+    Returns:
+      P(shown | x_L) for the rows of `one_hot_and_off`, `[n_L + 1, classes + 2]`, and P(shown) over
+      all fantasies, `[classes + 2]`.
+    """
+    sizes = machine.sizes_of(params)
+    shown = task.shows(
+        jax.nn.sigmoid(machine.logits(params.generative[0], likelihood.all_rows(sizes[1])))
+    )
+    for layer in params.generative[1:]:
+        above = likelihood.all_rows(layer.weight.shape[0])
+        shown = likelihood.expectation(shown, machine.logits(layer, above))
+    # The rows of `all_rows` count in binary, the first unit highest: e_k is row 2^(n_L - 1 - k).
+    rows = [2**k for k in reversed(range(sizes[-1]))] + [0]
+    return shown[np.array(rows)], likelihood.expectation(shown, params.prior.bias[None])[0]
+
+
+def generative_fields(params: Params) -> jax.Array:
+    """What each hidden unit draws: p(v | h_j = 1, others 0) - p(v | h = 0), `[n_1, n_0]`."""
+    weight, bias = params.generative[0]
+    return jax.nn.sigmoid(bias + weight) - jax.nn.sigmoid(bias)
+
+
+def recognition_fields(params: Params) -> jax.Array:
+    """What each hidden unit looks for: its recognition weights, `[n_1, n_0]`."""
+    return params.recognition[0].weight.T

@@ -1,0 +1,99 @@
+"""The bars: images of either vertical or horizontal bars.
+
+Source: Hinton, Dayan, Frey & Neal, Science 268:1158-1161, 1995.
+"""
+
+import functools
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hmjax.errors import require
+from hmjax.tasks.base import Support, all_rows, collect
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Square images of parallel bars, each on with `p_on`; labels are +1 vertical, -1 horizontal.
+
+    An empty and a full image could be of either orientation.
+    """
+
+    side: int = 4
+    """Pixels in a row and in a column, 2 to 16."""
+    p_on: float = 0.2
+    """Probability that a bar is on, between 0 and 1."""
+    p_vertical: float = 2 / 3
+    """Probability that an image's bars are vertical, between 0 and 1."""
+
+    def __post_init__(self) -> None:
+        require(2 <= self.side <= 16, "side", self.side, "must be 2 to 16 pixels")
+        for field, value in (("p-on", self.p_on), ("p-vertical", self.p_vertical)):
+            require(0 < value < 1, field, value, "must be a probability between 0 and 1")
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        return self.side, self.side
+
+    @property
+    def class_labels(self) -> tuple[int, ...]:
+        return -1, 1
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return "horizontal", "vertical"
+
+    @property
+    def class_kind(self) -> str:
+        return "orientation"
+
+    def sample(self, key: jax.Array, n: int) -> tuple[jax.Array, jax.Array]:
+        """Draws `n` images `[n, side**2]` in float32 and their labels `[n]`."""
+        key_bars, key_vertical = jax.random.split(key)
+        bars = jax.random.bernoulli(key_bars, self.p_on, (n, self.side)).astype(jnp.float32)
+        vertical = jax.random.bernoulli(key_vertical, self.p_vertical, (n,))
+        shape = (n, self.side, self.side)
+        images = jnp.where(
+            vertical[:, None, None],
+            jnp.broadcast_to(bars[:, None, :], shape),
+            jnp.broadcast_to(bars[:, :, None], shape),
+        )
+        return images.reshape(n, -1), jnp.where(vertical, 1, -1)
+
+    def support(self) -> Support:
+        """Every image with its probability; 30 images at the default settings."""
+        return _support(self)
+
+    def shows(self, probability: jax.Array) -> jax.Array:
+        """The probability of an image of horizontal, vertical, either, or no proper bars.
+
+        See `Task.shows`.
+        """
+        pixels = probability.reshape(-1, self.side, self.side)
+        empty, full = jnp.prod(1 - pixels, axis=(1, 2)), jnp.prod(pixels, axis=(1, 2))
+        only = [
+            # Every line along the axis is wholly on or wholly off, but not all lines alike.
+            jnp.prod(jnp.prod(pixels, axis) + jnp.prod(1 - pixels, axis), axis=1) - empty - full
+            for axis in (2, 1)
+        ]
+        only = [jnp.maximum(p, 0) for p in only]
+        none = jnp.maximum(1 - sum(only) - empty - full, 0)
+        return jnp.stack([*only, empty + full, none], axis=-1)
+
+
+@functools.cache
+def _support(task: Bars) -> Support:
+    bars = all_rows(task.side)
+    on = bars.sum(axis=1)
+    p_bars = task.p_on**on * (1 - task.p_on) ** (task.side - on)
+    shape = (len(bars), task.side, task.side)
+    horizontal = np.broadcast_to(bars[:, :, None], shape).reshape(len(bars), -1)
+    vertical = np.broadcast_to(bars[:, None, :], shape).reshape(len(bars), -1)
+    return collect(
+        images=np.concatenate([horizontal, vertical]),
+        joint=np.concatenate([p_bars * (1 - task.p_vertical), p_bars * task.p_vertical]),
+        which=np.repeat([0, 1], len(bars)),
+        labels=task.class_labels,
+    )

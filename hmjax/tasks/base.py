@@ -1,0 +1,110 @@
+"""What every task gives: samples to train on, and its whole support to be exact about.
+
+A task's images belong to classes: left and right for the shifter, horizontal and vertical for the
+bars. Classes carry integer labels in ascending order. An image two classes can produce is ambiguous.
+"""
+
+from typing import NamedTuple, Protocol
+
+import jax
+import numpy as np
+
+
+class Support(NamedTuple):
+    """Every image of a task, once.
+
+    Attributes:
+      images: float32 `[n, n_0]`, zeros and ones.
+      probabilities: float64 `[n]`, summing to 1.
+      label: int64 `[n]`, the label of the one class that produces the image; 0 if several do.
+      class_given_image: float64 `[n, classes]`, P(class | image).
+    """
+
+    images: np.ndarray
+    probabilities: np.ndarray
+    label: np.ndarray
+    class_given_image: np.ndarray
+
+
+class Task(Protocol):
+    """The contract of a task: a frozen, hashable dataclass of settings."""
+
+    @property
+    def p_on(self) -> float:
+        """The probability that a pixel is on, the same for every pixel."""
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """Rows and columns of an image; `n_0` is their product."""
+
+    @property
+    def class_labels(self) -> tuple[int, ...]:
+        """The classes' labels, ascending."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes' names, in the order of `class_labels`."""
+
+    @property
+    def class_kind(self) -> str:
+        """What the classes are: "direction", "orientation", ..."""
+
+    def sample(self, key: jax.Array, n: int) -> tuple[jax.Array, jax.Array]:
+        """Draws images `[n, n_0]` in float32 and the labels `[n]` they were made with."""
+
+    def support(self) -> Support:
+        """Enumerates every image."""
+
+    def shows(self, probability: jax.Array) -> jax.Array:
+        """The probability that an image of independent pixels shows each class.
+
+        Args:
+          probability: `[n, n_0]`, each pixel's probability of being on; for images that are
+            already binary, the images themselves.
+
+        Returns:
+          `[n, classes + 2]`, rows summing to 1: that class and no other, in the order of
+          `class_labels`; then several classes at once; then none.
+        """
+
+
+def entropy_bits(support: Support) -> float:
+    """The entropy of the data in bits: no machine's NLL can be lower."""
+    p = support.probabilities
+    return float(-np.sum(p * np.log2(p)))
+
+
+def best_accuracy(support: Support) -> float:
+    """The share of images whose class the best possible observer names correctly."""
+    return float(np.sum(support.probabilities * support.class_given_image.max(axis=1)))
+
+
+def collect(
+    images: np.ndarray, joint: np.ndarray, which: np.ndarray, labels: tuple[int, ...]
+) -> Support:
+    """Merges equal images made by different classes into a `Support`.
+
+    Args:
+      images: `[m, n_0]`, every image of every class.
+      joint: `[m]`, P(image, class).
+      which: `[m]`, index of the class.
+      labels: the classes' labels.
+
+    Returns:
+      The support, images in lexicographic order.
+    """
+    unique, inverse = np.unique(images.astype(np.uint8), axis=0, return_inverse=True)
+    p_joint = np.zeros((len(unique), len(labels)))
+    np.add.at(p_joint, (inverse.reshape(-1), which), joint)
+    certain = (p_joint > 0).sum(axis=1) == 1
+    return Support(
+        images=unique.astype(np.float32),
+        probabilities=p_joint.sum(axis=1),
+        label=np.where(certain, np.asarray(labels)[p_joint.argmax(axis=1)], 0),
+        class_given_image=p_joint / p_joint.sum(axis=1, keepdims=True),
+    )
+
+
+def all_rows(width: int) -> np.ndarray:
+    """All `2**width` binary rows, `[2**width, width]` in float32, in counting order."""
+    return (np.arange(2**width)[:, None] >> np.arange(width)[::-1] & 1).astype(np.float32)

@@ -1,0 +1,235 @@
+"""Training: one scan over steps, in compiled blocks, measured between blocks.
+
+A step's random draws come from its own key, `fold_in(key of the seed, step)`, so they depend on the
+seed and the step alone. A step does not draw for itself: the images and the noise of `_CHUNK` steps
+are drawn at once and scanned over, which is several times faster.
+"""
+
+import functools
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hmjax import machine
+from hmjax.errors import Diverged
+from hmjax.experiment import Experiment
+from hmjax.machine import Params
+from hmjax.measures import Measures, evaluate
+from hmjax.rules import State, WakeSleep
+from hmjax.tasks import Task
+
+_CHUNK = 500  # steps whose draws are made at once
+
+
+class Keys(NamedTuple):
+    """The keys of a seed, named by their use."""
+
+    init: jax.Array
+    steps: jax.Array
+    held_out: jax.Array
+    evaluation: jax.Array
+
+
+class TrainState(NamedTuple):
+    """All that training carries on from.
+
+    Attributes:
+      step: int32 `[]`, how many steps have been taken.
+      learner: the rule's state, parameters included.
+    """
+
+    step: jax.Array
+    learner: State
+
+
+class Progress(NamedTuple):
+    """A run so far; saved and loaded again, it goes on to the same bits.
+
+    Attributes:
+      state: where training stands.
+      curves: NumPy arrays by measure (see `hmjax.measures.evaluate`) with a leading axis over the
+        evaluations so far, and `step`, that axis in steps.
+      snapshots: the machine at each evaluation, NumPy arrays with the same leading axis.
+      train_seconds: float64 `[]`, spent in training, without compiling and measuring.
+    """
+
+    state: TrainState
+    curves: Measures
+    snapshots: Params
+    train_seconds: np.ndarray
+
+    @property
+    def params(self) -> Params:
+        """The machine as it stands."""
+        return self.state.learner.params
+
+
+def keys_of(seed: int) -> Keys:
+    """The keys that a seed gives."""
+    return Keys(*jax.random.split(jax.random.key(seed), 4))
+
+
+def init_state(experiment: Experiment) -> TrainState:
+    """The state before the first step."""
+    params = machine.init(
+        keys_of(experiment.seed).init,
+        experiment.sizes,
+        p_on=experiment.task.p_on,
+        weight_scale=experiment.machine.weight_scale,
+    )
+    learner = experiment.rule.build(experiment.sizes).init(params)
+    return TrainState(jnp.zeros((), jnp.int32), learner)
+
+
+def _scan_chunk(
+    key: jax.Array,
+    state: TrainState,
+    *,
+    task: Task,
+    rule: WakeSleep,
+    steps: int,
+    watch: Callable[[Params], jax.Array | None] = lambda params: None,
+) -> tuple[TrainState, jax.Array | None]:
+    """Takes `steps` steps with draws made at once; also stacks what `watch` sees after each."""
+    functions = rule.build(machine.sizes_of(state.learner.params))
+
+    def draw(step: jax.Array) -> tuple[jax.Array, Any]:
+        key_images, key_noise = jax.random.split(jax.random.fold_in(key, step))
+        images, _ = task.sample(key_images, rule.batch)
+        return images, functions.draw(key_noise)
+
+    def step(learner: State, drawn: tuple[jax.Array, Any]) -> tuple[State, jax.Array | None]:
+        learner = functions.step(learner, *drawn)
+        return learner, watch(learner.params)
+
+    drawn = jax.vmap(draw)(state.step + jnp.arange(steps))
+    learner, watched = jax.lax.scan(step, state.learner, drawn)
+    return TrainState(state.step + steps, learner), watched
+
+
+@functools.partial(jax.jit, static_argnames=("task", "rule", "steps"))
+def train_block(
+    key: jax.Array, state: TrainState, *, task: Task, rule: WakeSleep, steps: int
+) -> TrainState:
+    """Takes `steps` steps as one compiled program.
+
+    Args:
+      key: `keys_of(seed).steps`.
+      state: where to go on from.
+      task: draws the images.
+      rule: the settings of the learning rule.
+      steps: how many.
+
+    Returns:
+      The state after them.
+    """
+    chunk = functools.partial(_scan_chunk, key, task=task, rule=rule)
+    chunks, rest = divmod(steps, _CHUNK)
+    state, _ = jax.lax.scan(
+        lambda state, _: chunk(state, steps=_CHUNK), state, length=chunks
+    )
+    return chunk(state, steps=rest)[0] if rest else state
+
+
+@functools.cache
+def _compiled_block(
+    task: Task, rule: WakeSleep, sizes: tuple[int, ...], steps: int
+) -> jax.stages.Compiled:
+    key = jax.eval_shape(jax.random.key, 0)
+    params = jax.eval_shape(functools.partial(machine.init, sizes=sizes), key)
+    learner = jax.eval_shape(rule.build(sizes).init, params)
+    state = TrainState(jax.ShapeDtypeStruct((), jnp.int32), learner)
+    return train_block.lower(key, state, task=task, rule=rule, steps=steps).compile()
+
+
+@jax.jit
+def is_finite(params: Params) -> jax.Array:
+    """Whether every parameter is finite, bool `[]`."""
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params)]).all()
+
+
+@functools.partial(jax.jit, static_argnames=("task", "rule", "steps"))
+def _finite_after(
+    key: jax.Array, state: TrainState, *, task: Task, rule: WakeSleep, steps: int
+) -> jax.Array:
+    """Whether the parameters are finite after each of the next `steps` steps, bool `[steps]`."""
+    return _scan_chunk(key, state, task=task, rule=rule, steps=steps, watch=is_finite)[1]
+
+
+def _measure(experiment: Experiment, state: TrainState) -> Measures:
+    """Every measure of a training state, as NumPy arrays (see `hmjax.measures.evaluate`)."""
+    keys = keys_of(experiment.seed)
+    measures = evaluate(
+        jax.random.fold_in(keys.evaluation, state.step),
+        keys.held_out,
+        state.learner.params,
+        task=experiment.task,
+        evaluation=experiment.evaluation,
+    )
+    return jax.tree.map(np.asarray, {"step": state.step} | measures)
+
+
+def start(experiment: Experiment) -> Progress:
+    """A run before its first step, evaluated once."""
+    state = init_state(experiment)
+    seen = _measure(experiment, state), jax.tree.map(np.asarray, state.learner.params)
+    curves, snapshots = jax.tree.map(lambda leaf: leaf[None], seen)
+    return Progress(state, curves, snapshots, np.zeros(()))
+
+
+def advance(experiment: Experiment, progress: Progress) -> Iterator[Progress]:
+    """Trains on to the last step, block by block.
+
+    Args:
+      experiment: what to run.
+      progress: where to go on from, by `start` or yielded before.
+
+    Yields:
+      The progress after each block and its evaluation.
+
+    Raises:
+      Diverged: if parameters stop being finite. What was yielded before is good.
+    """
+    key = keys_of(experiment.seed).steps
+    task, rule = experiment.task, experiment.rule
+    while (done := int(progress.state.step)) < experiment.steps:
+        every = experiment.evaluation.every
+        steps = min(every - done % every, experiment.steps - done)
+        block = _compiled_block(task, rule, experiment.sizes, steps)
+        began = time.perf_counter()
+        state = jax.block_until_ready(block(key, progress.state))
+        seconds = time.perf_counter() - began
+        if not is_finite(state.learner.params):
+            finite = _finite_after(key, progress.state, task=task, rule=rule, steps=steps)
+            raise Diverged(done + 1 + int(np.argmin(finite)))
+        seen = _measure(experiment, state), state.learner.params
+        curves, snapshots = jax.tree.map(
+            lambda history, new: np.concatenate([history, np.asarray(new)[None]]),
+            (progress.curves, progress.snapshots),
+            seen,
+        )
+        progress = Progress(state, curves, snapshots, progress.train_seconds + seconds)
+        yield progress
+
+
+def train(experiment: Experiment) -> Progress:
+    """Trains one machine, without touching the disk.
+
+    Args:
+      experiment: what to run, for example `Experiment("mine", task=hmjax.Bars(), steps=100_000)`.
+
+    Returns:
+      The finished run: `.params` is the machine, `.curves["exact_nll_bits"]` what it reached at
+      `.curves["step"]`, `.snapshots` the machines on the way.
+
+    Raises:
+      Diverged: if parameters stop being finite.
+    """
+    progress = start(experiment)
+    for progress in advance(experiment, progress):
+        pass
+    return progress
