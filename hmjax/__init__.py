@@ -2,6 +2,7 @@
 
 from hmjax.errors import Diverged, InvalidInput
 from hmjax.experiment import Experiment, Machine
+from hmjax.files import load_params
 from hmjax.likelihood import exact_log_prob
 from hmjax.machine import Params, generate, init, log_joint, log_recognition, recognise
 from hmjax.measures import Evaluation
@@ -24,6 +25,7 @@ __all__ = [
     "exact_log_prob",
     "generate",
     "init",
+    "load_params",
     "log_joint",
     "log_recognition",
     "recognise",

@@ -18,8 +18,8 @@ class Diverged(Exception):
       step: the first step, counted from 1, whose update was not finite.
     """
 
-    def __init__(self, step: int):
-        super().__init__(f"parameters stopped being finite at step {step}")
+    def __init__(self, step: int, remedy: str = "try a lower learning rate"):
+        super().__init__(f"parameters stopped being finite at step {step}; {remedy}")
         self.step = step
 
 

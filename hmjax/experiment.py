@@ -1,6 +1,7 @@
 """The frozen description of a run: everything its numbers depend on."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import tyro
 
@@ -48,7 +49,7 @@ class Experiment:
 
     name: str
     """What the run is called; its folder is named after it."""
-    task: tyro.conf.OmitArgPrefixes[Shifter | Bars] = field(default_factory=Shifter)
+    task: Annotated[Shifter | Bars, tyro.conf.arg(name="")] = field(default_factory=Shifter)
     """Where the data come from."""
     machine: Machine = field(default_factory=Machine)
     """The layers."""

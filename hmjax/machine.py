@@ -174,6 +174,11 @@ def generate(key: jax.Array, params: Params, n: int) -> States:
     return generate_with(draw_noise(key, sizes_of(params), n), params)
 
 
+def hold_top(params: Params, top: jax.Array) -> Params:
+    """The machine whose fantasies all have the top state `top` `[n_L]`."""
+    return params._replace(prior=Prior(jnp.where(top > 0, jnp.inf, -jnp.inf)))
+
+
 def log_joint(params: Params, states: States) -> jax.Array:
     """log p(x_0, ..., x_L) of each row, in nats `[n]`."""
     log_prob = log_bernoulli(states[-1], params.prior.bias)

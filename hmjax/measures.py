@@ -74,10 +74,10 @@ def evaluate(
         direction_recovery: by sampled E_q[x_L | v] on the held-out images.
         direction_recovery_exact, direction_recovery_posterior: over the support, by exact
           E_q[x_L | v] and by exact E_p[x_L | v].
-        p_right_given_top, p_left_given_top: exact `[n_L + 1]`, for each one-hot top state and,
-          last, for the top all off.
-        selectivity, selectivity_exact: `[n_L]`, P(right | x_L = e_k) - P(right | x_L = 0).
         fantasies, fantasies_exact: shares `[classes + 2]` of what `Task.shows` tells apart.
+        shown_given_top, shown_given_top_exact: the same, `[n_L + 1, classes + 2]`, with the top
+          held at each one-hot state and, last, all off.
+        selectivity, selectivity_exact: `[n_L]`, P(right | x_L = e_k) - P(right | x_L = 0).
     """
     key_importance, key_fantasies = jax.random.split(key)
     images, labels = task.sample(key_held_out, evaluation.held_out)
@@ -86,22 +86,20 @@ def evaluate(
     )
     named = labels[:, None] == jnp.asarray(task.class_labels)
 
-    # Fantasies with the top held one-hot, held all off, and free.
-    held = jnp.where(one_hot_and_off(params) > 0, jnp.inf, -jnp.inf)
-    priors = machine.Prior(jnp.concatenate([held, params.prior.bias[None]]))
-
-    def show(key: jax.Array, prior: machine.Prior) -> jax.Array:
-        fantasies = machine.generate(key, params._replace(prior=prior), evaluation.fantasies)[0]
+    def show(key: jax.Array, params: Params) -> jax.Array:
+        fantasies = machine.generate(key, params, evaluation.fantasies)[0]
         return jnp.mean(task.shows(fantasies), axis=0)
 
-    shown = jax.vmap(show)(jax.random.split(key_fantasies, len(priors.bias)), priors)
+    keys = jax.random.split(key_fantasies, params.prior.bias.size + 2)
+    shown = jax.vmap(show)(keys, variants(params))
     return {
         "is_nll_bits": _mean_nll_bits(sampled),
         "direction_recovery": class_recovery(
             sampled.mean_top, jnp.full(len(images), 1 / len(images)), named.astype(jnp.float32)
         ),
-        "selectivity": selectivity(shown[:-1], task),
         "fantasies": shown[-1],
+        "shown_given_top": shown[:-1],
+        "selectivity": selectivity(shown[:-1], task),
         **_exact(params, task),
     }
 
@@ -129,8 +127,7 @@ def _exact(params: Params, task: Task) -> Measures:
         scalars = ("exact_nll_bits", "kl_bits", "elbo_bits", "direction_recovery_exact")
         lengths = {name: () for name in (*scalars, "direction_recovery_posterior")} | {
             "selectivity_exact": (tops,),
-            "p_right_given_top": (tops + 1,),
-            "p_left_given_top": (tops + 1,),
+            "shown_given_top_exact": (tops + 1, classes + 2),
             "fantasies_exact": (classes + 2,),
         }
         return {name: jnp.full(shape, jnp.nan) for name, shape in lengths.items()}
@@ -141,9 +138,6 @@ def _exact(params: Params, task: Task) -> Measures:
     bound = likelihood.recognition_bound(params, support.images)
     shown_given_top, shown = shown_exactly(params, task)
     nll_bits = -jnp.sum(p_data * posterior.log_prob) / NATS_PER_BIT
-    left, right = (
-        shown_given_top[:, :2].T if classes == 2 else jnp.full((2, tops + 1), jnp.nan)
-    )
     return {
         "exact_nll_bits": nll_bits,
         "kl_bits": nll_bits - entropy_bits(support),
@@ -152,10 +146,9 @@ def _exact(params: Params, task: Task) -> Measures:
         "direction_recovery_posterior": class_recovery(
             posterior.mean_top, p_data, class_given_image
         ),
-        "p_right_given_top": right,
-        "p_left_given_top": left,
-        "selectivity_exact": selectivity(shown_given_top, task),
         "fantasies_exact": shown,
+        "shown_given_top_exact": shown_given_top,
+        "selectivity_exact": selectivity(shown_given_top, task),
     }
 
 
@@ -200,6 +193,16 @@ def one_hot_and_off(params: Params) -> jax.Array:
     """The top states with one unit on, and last the one with all off: `[n_L + 1, n_L]`."""
     units = params.prior.bias.shape[0]
     return jnp.concatenate([jnp.eye(units), jnp.zeros((1, units))])
+
+
+def variants(params: Params) -> Params:
+    """Machines whose top is held at each of `one_hot_and_off`, and last the machine itself.
+
+    Returns:
+      `Params` with a leading axis of `n_L + 2`.
+    """
+    held = [machine.hold_top(params, top) for top in one_hot_and_off(params)]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *held, params)
 
 
 def shown_exactly(params: Params, task: Task) -> tuple[jax.Array, jax.Array]:

@@ -75,9 +75,9 @@ def keys_of(seed: int) -> Keys:
 
 def init_state(experiment: Experiment) -> TrainState:
     """The state before the first step."""
-    params = machine.init(
+    params = jax.jit(machine.init, static_argnames=("sizes", "p_on", "weight_scale"))(
         keys_of(experiment.seed).init,
-        experiment.sizes,
+        sizes=experiment.sizes,
         p_on=experiment.task.p_on,
         weight_scale=experiment.machine.weight_scale,
     )
@@ -160,8 +160,8 @@ def _finite_after(
     return _scan_chunk(key, state, task=task, rule=rule, steps=steps, watch=is_finite)[1]
 
 
-def _measure(experiment: Experiment, state: TrainState) -> Measures:
-    """Every measure of a training state, as NumPy arrays (see `hmjax.measures.evaluate`)."""
+def measure(experiment: Experiment, state: TrainState) -> Measures:
+    """Every measure of a training state, and its step (see `hmjax.measures.evaluate`)."""
     keys = keys_of(experiment.seed)
     measures = evaluate(
         jax.random.fold_in(keys.evaluation, state.step),
@@ -170,14 +170,14 @@ def _measure(experiment: Experiment, state: TrainState) -> Measures:
         task=experiment.task,
         evaluation=experiment.evaluation,
     )
-    return jax.tree.map(np.asarray, {"step": state.step} | measures)
+    return {"step": state.step} | measures
 
 
 def start(experiment: Experiment) -> Progress:
     """A run before its first step, evaluated once."""
     state = init_state(experiment)
-    seen = _measure(experiment, state), jax.tree.map(np.asarray, state.learner.params)
-    curves, snapshots = jax.tree.map(lambda leaf: leaf[None], seen)
+    seen = measure(experiment, state), state.learner.params
+    curves, snapshots = jax.tree.map(lambda leaf: np.asarray(leaf)[None], seen)
     return Progress(state, curves, snapshots, np.zeros(()))
 
 
@@ -206,7 +206,7 @@ def advance(experiment: Experiment, progress: Progress) -> Iterator[Progress]:
         if not is_finite(state.learner.params):
             finite = _finite_after(key, progress.state, task=task, rule=rule, steps=steps)
             raise Diverged(done + 1 + int(np.argmin(finite)))
-        seen = _measure(experiment, state), state.learner.params
+        seen = measure(experiment, state), state.learner.params
         curves, snapshots = jax.tree.map(
             lambda history, new: np.concatenate([history, np.asarray(new)[None]]),
             (progress.curves, progress.snapshots),

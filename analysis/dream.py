@@ -1,0 +1,66 @@
+"""The animation: how the machine learns to dream."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+from matplotlib.animation import PillowWriter
+from matplotlib.figure import Figure
+
+from analysis import style
+from analysis.curves import nll_curve
+from analysis.material import Material
+from analysis.weights import fields
+from hmjax import files
+from hmjax.runs import Run, shown_names
+
+SHOWN = 32
+UNITS = 24
+
+
+def write(run: Run, material: Material, path: Path, *, fps: float) -> None:
+    """Writes a GIF with a frame for each snapshot: fantasies, receptive fields, the curve so far.
+
+    Args:
+      run: a finished run.
+      material: its samples.
+      path: the file to write, whole or not at all.
+      fps: frames a second.
+    """
+    names = shown_names(run.experiment)
+    colours = style.shown_colours(len(names) - 2)
+    steps, nll = run.curves["step"], run.curves["exact_nll_bits"]
+    nll = np.where(np.isfinite(nll), nll, run.curves["is_nll_bits"])
+
+    def dreams(frame: int) -> np.ndarray:
+        frames = [colours[what] for what in material.shown_dreams[frame, :SHOWN]]
+        return style.mosaic(material.dreams[frame, :SHOWN], 4, frames=frames)
+
+    def drawn(frame: int) -> np.ndarray:
+        snapshot = jax.tree.map(lambda leaf: leaf[frame], run.snapshots)
+        draws, _ = fields(snapshot, run.experiment.task.image_shape)
+        return style.mosaic(draws[:UNITS], 4 if len(draws) > 4 else 2, cmap=style.SIGNED)
+
+    figure = Figure(figsize=(10, 4.4), dpi=80, layout="constrained")
+    left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.35))
+    dream_image = left.imshow(dreams(0), interpolation="nearest")
+    field_image = middle.imshow(drawn(0), interpolation="nearest")
+    for axes, title in ((left, "fantasies"), (middle, "what hidden units draw")):
+        style.bare(axes)
+        axes.set_title(title)
+    nll_curve(right, run)
+    right.set_title("NLL: exact (line), importance-sampled (dashed)")
+    sampled_line, exact_line = right.get_lines()[:2]
+    title = figure.suptitle("Dreams while learning")
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+
+    writer = PillowWriter(fps=fps)
+    with files.replacing(path) as temporary, writer.saving(figure, str(temporary), dpi=80):
+        for frame, step in enumerate(steps):
+            dream_image.set_data(dreams(frame))
+            field_image.set_data(drawn(frame))
+            for line, curve in ((sampled_line, "is_nll_bits"), (exact_line, "exact_nll_bits")):
+                line.set_data(steps[: frame + 1], run.curves[curve][: frame + 1])
+            title.set_text(f"Dreams after {step:,} steps: NLL {nll[frame]:.2f} bits")
+            writer.grab_frame()

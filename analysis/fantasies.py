@@ -1,0 +1,102 @@
+"""Pictures of what the machine draws: fantasies, free and with the top held, reconstructions."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from analysis import style
+from analysis.material import FANTASIES, Material
+from hmjax.runs import Run, shown_names
+
+TOPS = 8  # top units that a picture has room for
+GALLERY = 32
+
+
+def generated_samples(run: Run, material: Material) -> Figure:
+    """64 fantasies, each framed in the colour of what it shows."""
+    shares = run.results["fantasies"]
+    figure = Figure(figsize=(9, 6.6), layout="constrained")
+    axes = figure.subplots()
+    _gallery(axes, run, material.fantasies, material.shown, columns=8)
+    figure.suptitle(
+        f"{FANTASIES} fantasies. Of {run.experiment.evaluation.fantasies:,} more: "
+        + ", ".join(f"{share:.0%} {name}" for name, share in shares.items())
+    )
+    _legend(figure, run)
+    return figure
+
+
+def layer3_selectivity(run: Run, material: Material) -> Figure:
+    """What each top unit, alone on, makes the machine draw: probabilities and fantasies."""
+    names = shown_names(run.experiment)
+    colours = style.shown_colours(len(names) - 2)
+    exact = np.array(run.results["shown_given_top_exact"], float)
+    shown = exact if np.isfinite(exact).all() else run.curves["shown_given_top"][-1]
+    tops = min(len(shown) - 1, TOPS)
+    rows = [*range(tops), len(shown) - 1]
+    labels = [f"$t_{{{k + 1}}}$" for k in range(tops)] + ["all off"]
+
+    figure = Figure(figsize=(12, max(4.6, 1.45 * len(rows))), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.35))
+    bars = left.subplots()
+    width = 0.8 / (len(names) - 2)
+    for k, name in enumerate(names[:-2]):
+        x = np.arange(len(rows)) + (k - (len(names) - 3) / 2) * width
+        drawn = bars.bar(x, shown[rows, k], width * 0.95, color=colours[k], label=name)
+        bars.bar_label(drawn, fmt="%.2f", fontsize=9)
+    bars.set_xticks(range(len(rows)), labels)
+    bars.set_xlabel("top unit that is on, the others off")
+    bars.set_ylabel("probability that a fantasy shows it")
+    bars.set_ylim(0, max(0.3, 1.12 * shown[rows][:, :-2].max()))
+    bars.legend(loc="upper right", ncols=2)
+    selectivity = run.results["selectivity_exact"]
+    if selectivity is not None and None not in selectivity:
+        strongest = max(selectivity, key=abs)
+        bars.set_title(f"P({names[-3]}) moves by up to {strongest:+.2f}")
+
+    galleries = right.subplots(len(rows), 1, squeeze=False)[:, 0]
+    for axes, row, label in zip(galleries, rows, labels, strict=True):
+        images, what = material.given_top[row, :GALLERY], material.shown_given_top[row, :GALLERY]
+        _gallery(axes, run, images, what, columns=GALLERY // 2)
+        axes.set_ylabel(label, rotation=0, ha="right", va="center")
+    kind = run.experiment.task.class_kind
+    figure.suptitle(f"What each top unit makes the machine draw: is it selective for {kind}?")
+    return figure
+
+
+def reconstructions(run: Run, material: Material) -> Figure:
+    """Inputs over what the machine makes of them through its first hidden layer."""
+    agree = np.mean((material.reconstructions > 0.5) == (material.inputs > 0.5))
+    figure = Figure(figsize=(9, 4.8), layout="constrained")
+    halves = figure.subplots(2, 1)
+    for half, axes in enumerate(halves):
+        part = slice(8 * half, 8 * half + 8)
+        pair = np.concatenate([material.inputs[part], material.reconstructions[part]])
+        picture = style.mosaic(pair, 8)
+        axes.imshow(picture, interpolation="nearest")
+        style.bare(axes)
+        rows = picture.shape[0]
+        axes.set_yticks([rows * 0.24, rows * 0.76], ["input", "reconstruction"])
+        axes.tick_params(length=0)
+    figure.suptitle(
+        "16 inputs, and below each its reconstruction p(v | h), h sampled from q(h | input):\n"
+        f"{agree:.1%} of these pixels agree when rounded"
+    )
+    return figure
+
+
+def _gallery(
+    axes: Axes, run: Run, images: np.ndarray, shown: np.ndarray, *, columns: int
+) -> None:
+    colours = style.shown_colours(len(run.experiment.task.class_names))
+    picture = style.mosaic(images, columns, frames=[colours[what] for what in shown])
+    axes.imshow(picture, interpolation="nearest")
+    style.bare(axes)
+
+
+def _legend(figure: Figure, run: Run) -> None:
+    names = shown_names(run.experiment)
+    colours = style.shown_colours(len(names) - 2)
+    handles = [Patch(color=c, label=name) for c, name in zip(colours, names, strict=True)]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(names))

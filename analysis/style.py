@@ -1,0 +1,91 @@
+"""How pictures look: colours, fonts, mosaics of small images."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hmjax import files
+
+matplotlib.rcParams.update(
+    {
+        "font.size": 11,
+        "axes.titlesize": 12,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": False,
+        "legend.frameon": False,
+        "figure.dpi": 100,
+    }
+)
+
+# Okabe and Ito's palette, which people with any colour vision can tell apart.
+BLUE, VERMILLION, GREEN, PURPLE, ORANGE, BLACK = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#000000",
+)
+GREY = "#8C8C8C"
+SIGNED = "PuOr"
+"""A colour map for values of either sign: orange below zero, purple above, white at it."""
+
+_CLASSES = (BLUE, VERMILLION, GREEN, ORANGE, "#56B4E9", "#F0E442")
+
+
+def shown_colours(classes: int) -> list[str]:
+    """A colour for each thing that `Task.shows` tells apart: the classes, several, none."""
+    return [_CLASSES[k % len(_CLASSES)] for k in range(classes)] + [PURPLE, "#D0D0D0"]
+
+
+def mosaic(
+    images: np.ndarray, columns: int, *, frames: Sequence[str] | None = None, cmap: str = "gray_r"
+) -> np.ndarray:
+    """Lays images out in rows, each with a frame around it.
+
+    Args:
+      images: `[n, height, width]`; between 0 and 1, or between -1 and 1 for a signed colour map.
+      columns: images in a row.
+      frames: a colour for each image's frame; light grey if not given.
+      cmap: a Matplotlib colour map.
+
+    Returns:
+      An RGB picture `[rows * (height + 3), columns * (width + 3), 3]`, one pixel of frame around
+      each image and one of white after it.
+    """
+    n, height, width = images.shape
+    rows = -(-n // columns)
+    low = -1.0 if cmap == SIGNED else 0.0
+    colours = matplotlib.colormaps[cmap]((images - low) / (1 - low))[..., :3]
+    picture = np.ones((rows * (height + 3), columns * (width + 3), 3))
+    for i, image in enumerate(colours):
+        top, left = (i // columns) * (height + 3), (i % columns) * (width + 3)
+        frame = matplotlib.colors.to_rgb("#D0D0D0" if frames is None else frames[i])
+        picture[top : top + height + 2, left : left + width + 2] = frame
+        picture[top + 1 : top + 1 + height, left + 1 : left + 1 + width] = image
+    return picture[:-1, :-1]
+
+
+def bare(axes: Axes) -> None:
+    """Takes away the ticks and spines of axes that hold a picture."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+
+
+def thousands(steps: float, _: object = None) -> str:
+    """Steps as a tick label: 0, 500k, 1.5M."""
+    if steps >= 1e6:
+        return f"{steps / 1e6:g}M"
+    return f"{steps / 1e3:g}k" if steps >= 1000 else f"{steps:g}"
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Saves a picture, whole or not at all."""
+    with files.replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110)

@@ -1,0 +1,223 @@
+"""Files that are written whole or not at all: arrays by tree path, experiments as JSON."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import tempfile
+import types
+import typing
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+
+from hmjax.errors import InvalidInput
+from hmjax.experiment import Experiment
+from hmjax.machine import Layer, Params, Prior
+
+T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yields the path of a temporary file that takes the place of `path` once it is on disk.
+
+    A crash at any moment leaves either the old file or the new one, whole.
+    """
+    descriptor, name = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix
+    )
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes JSON for people: indented, keys in the given order."""
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    with replacing(path) as temporary:
+        temporary.write_text(text)
+
+
+def read_json(path: Path) -> Any:
+    """Reads JSON.
+
+    Raises:
+      InvalidInput: if the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InvalidInput(f"{path} does not exist") from None
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{path} is not a readable JSON file: {error}") from None
+
+
+def write_arrays(path: Path, tree: Any) -> None:
+    """Writes a pytree as `.npz`, each array named by its path in the tree."""
+    arrays: dict[str, Any] = {name: np.asarray(leaf) for name, leaf in _named(tree)}
+    with replacing(path) as temporary:
+        np.savez(temporary, **arrays)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Reads an `.npz` file.
+
+    Raises:
+      InvalidInput: if the file is missing, truncated or not such a file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return dict(archive)
+    except FileNotFoundError:
+        raise InvalidInput(f"{path} does not exist") from None
+    except (OSError, ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise InvalidInput(f"{path} is not a readable .npz file: {error}") from None
+
+
+def restore(path: Path, arrays: Mapping[str, np.ndarray], template: T) -> T:
+    """Puts arrays into a pytree like `template`, of arrays or of `jax.ShapeDtypeStruct`.
+
+    Args:
+      path: the file they come from, for messages.
+      arrays: by tree path.
+      template: gives names, dtypes and shapes; a length of -1 stands for any.
+
+    Raises:
+      InvalidInput: if an array is missing or of another shape or dtype.
+    """
+
+    def take(name: str, like: Any) -> np.ndarray:
+        if name not in arrays:
+            raise InvalidInput(f"{path} holds no array {name!r}")
+        array = arrays[name]
+        free = tuple(a if b == -1 else b for a, b in zip(array.shape, like.shape, strict=False))
+        if array.dtype != like.dtype or array.ndim != len(like.shape) or array.shape != free:
+            raise InvalidInput(
+                f"{path}: {name!r} is {array.dtype}{list(array.shape)}, "
+                f"must be {np.dtype(like.dtype)}{list(like.shape)}"
+            )
+        return array
+
+    leaves = [take(name, like) for name, like in _named(template)]
+    return jax.tree.unflatten(jax.tree.structure(template), leaves)
+
+
+def params_template(sizes: tuple[int, ...], *leading: int) -> Params:
+    """The shapes of a machine of the given layer sizes, with leading axes in front."""
+
+    def shape(*lengths: int) -> Any:
+        return jax.ShapeDtypeStruct((*leading, *lengths), np.float32)
+
+    pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+    return Params(
+        generative=tuple(Layer(shape(high, low), shape(low)) for low, high in pairs),
+        prior=Prior(shape(sizes[-1])),
+        recognition=tuple(Layer(shape(low, high), shape(high)) for low, high in pairs),
+    )
+
+
+def load_params(path: str | os.PathLike[str]) -> Params:
+    """Loads a machine from the `params.npz` of a run folder.
+
+    Args:
+      path: an `.npz` file of float32 arrays `generative/l/weight` `[n_{l+1}, n_l]`,
+        `generative/l/bias` `[n_l]`, `prior/bias` `[n_L]`, `recognition/l/weight` `[n_l, n_{l+1}]`
+        and `recognition/l/bias` `[n_{l+1}]`; others in the file are left alone.
+
+    Returns:
+      The machine, of whatever depth the file holds.
+
+    Raises:
+      InvalidInput: if the file is missing, truncated, or does not hold a machine.
+    """
+    path = Path(path)
+    arrays = read_arrays(path)
+    sizes: list[int] = []
+    while (bias := arrays.get(f"generative/{len(sizes)}/bias")) is not None and bias.ndim == 1:
+        sizes.append(len(bias))
+    if not sizes or "prior/bias" not in arrays or arrays["prior/bias"].ndim != 1:
+        raise InvalidInput(f"{path} holds no machine: 'generative/0/bias' or 'prior/bias' missing")
+    sizes.append(len(arrays["prior/bias"]))
+    return jax.tree.map(jax.numpy.asarray, restore(path, arrays, params_template(tuple(sizes))))
+
+
+def experiment_to_json(experiment: Experiment) -> dict[str, Any]:
+    """An experiment as JSON values; its task and rule carry the name of their class as `kind`."""
+
+    def plain(value: Any) -> Any:
+        if not dataclasses.is_dataclass(value):
+            return list(value) if isinstance(value, tuple) else value
+        fields = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"kind": type(value).__name__} | fields
+
+    return plain(experiment)
+
+
+def experiment_from_json(path: Path, content: Any) -> Experiment:
+    """The experiment that `experiment_to_json` wrote.
+
+    Args:
+      path: the file it comes from, for messages.
+      content: JSON values.
+
+    Raises:
+      InvalidInput: if a field is missing, unknown, of another type or out of range.
+    """
+    try:
+        return _build(Experiment, content, "experiment")
+    except InvalidInput as error:
+        raise InvalidInput(f"{path}: {error}") from None
+
+
+def _build(annotation: Any, value: Any, name: str) -> Any:
+    """`value`, from JSON, as an instance of a type annotation."""
+    options = typing.get_args(annotation)
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        for option in options:
+            try:
+                return _build(option, value, name)
+            except _WrongType:
+                continue
+    elif typing.get_origin(annotation) is typing.Literal:
+        if value in options:
+            return value
+    elif typing.get_origin(annotation) is tuple:
+        if isinstance(value, list):
+            return tuple(_build(options[0], item, name) for item in value)
+    elif dataclasses.is_dataclass(annotation):
+        if isinstance(value, dict) and value.get("kind") == annotation.__name__:
+            hints = typing.get_type_hints(annotation)
+            fields = {key: item for key, item in value.items() if key != "kind"}
+            if odd := sorted(fields.keys() ^ {f.name for f in dataclasses.fields(annotation)}):
+                raise InvalidInput(f"{name} lacks or does not know the field {odd[0]!r}")
+            return annotation(**{key: _build(hints[key], fields[key], key) for key in fields})
+    elif annotation is float and type(value) is int:
+        return float(value)
+    elif type(value) is annotation:
+        return value
+    raise _WrongType(f"{name} is {json.dumps(value)[:60]}, not a valid {_name(annotation)}")
+
+
+class _WrongType(InvalidInput):
+    pass
+
+
+def _name(annotation: Any) -> str:
+    return getattr(annotation, "__name__", str(annotation))
+
+
+def _named(tree: Any) -> list[tuple[str, Any]]:
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return [(jax.tree_util.keystr(path, simple=True, separator="/"), leaf) for path, leaf in leaves]

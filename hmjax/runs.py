@@ -1,0 +1,303 @@
+"""The run folder: made, filled, interrupted, resumed and read.
+
+  config.json       the experiment; made with the folder, in one step
+  environment.json  versions, device, commit
+  checkpoint.npz    the run so far; replaced as it goes
+  metrics.npz       the measures at each evaluation, along `step`
+  snapshots.npz     the machine at each evaluation
+  params.npz        the machine at the end
+  results.json      the measures at the end; written last, so that a folder with it is finished
+  figures/          pictures, drawn by `analysis`
+"""
+
+import functools
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from hmjax import files, training
+from hmjax.errors import InvalidInput, require
+from hmjax.experiment import Experiment
+from hmjax.machine import Params
+from hmjax.measures import Measures, final_is_nll_bits
+from hmjax.tasks import best_accuracy, entropy_bits
+from hmjax.training import Progress
+
+_CHECKPOINT_SECONDS = 1.0  # between checkpoints; what a kill can lose
+
+
+class Run(NamedTuple):
+    """A finished run, as read from its folder.
+
+    Attributes:
+      folder: where it lies.
+      experiment: what was run.
+      params: the machine.
+      curves: NumPy arrays by measure, with a leading axis over evaluations; `step` is that axis.
+      snapshots: the machine at each evaluation, with the same leading axis.
+      results: the content of `results.json`.
+    """
+
+    folder: Path
+    experiment: Experiment
+    params: Params
+    curves: Measures
+    snapshots: Params
+    results: dict[str, Any]
+
+
+def create(experiment: Experiment, folder: Path, *, overwrite: bool = False) -> None:
+    """Makes the folder of a new run, with its `config.json` and `environment.json`.
+
+    Raises:
+      InvalidInput: if the folder is there already (and not a run's, or `overwrite` is off), or
+        cannot be written.
+    """
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        is_run = (folder / "config.json").is_file()
+        require(is_run, "out", str(folder), "is there already and is no run folder; name another")
+        require(
+            overwrite,
+            "out",
+            str(folder),
+            f"is there already; --overwrite replaces it, 'resume {folder}' goes on with it",
+        )
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        new = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        try:
+            os.chmod(new, 0o755)
+            files.write_json(new / "config.json", files.experiment_to_json(experiment))
+            files.write_json(new / "environment.json", environment())
+            if folder.exists():
+                old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+                folder.rename(old)
+                new.rename(folder)
+                shutil.rmtree(old)
+            else:
+                new.rename(folder)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+    except OSError as error:
+        raise InvalidInput(f"out is {str(folder)!r}: cannot be written: {error.strerror}") from None
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the run in a folder has its results."""
+    return (folder / "results.json").is_file()
+
+
+def read_experiment(folder: Path) -> Experiment:
+    """The experiment of a run folder.
+
+    Raises:
+      InvalidInput: if there is none or it cannot be read.
+    """
+    require(folder.is_dir(), "DIR", str(folder), "is not a folder; name a run folder")
+    path = folder / "config.json"
+    return files.experiment_from_json(path, files.read_json(path))
+
+
+def carry_out(
+    folder: Path, on_progress: Callable[[Experiment, Progress], None] = lambda *_: None
+) -> dict[str, Any]:
+    """Trains the run in a folder from wherever it stands to its end, and writes what it made.
+
+    Args:
+      folder: made by `create`, and perhaps carried on since.
+      on_progress: called with the experiment and the progress first and after each evaluation.
+
+    Returns:
+      The content of `results.json`.
+
+    Raises:
+      InvalidInput: if `config.json` or `checkpoint.npz` cannot be used.
+      Diverged: if parameters stop being finite; the last good state is in `checkpoint.npz`.
+      KeyboardInterrupt: on Ctrl-C; the run so far is in `checkpoint.npz`.
+    """
+    began = time.perf_counter()
+    experiment = read_experiment(folder)
+    path = folder / "checkpoint.npz"
+    progress, earlier_seconds = _read_checkpoint(path, experiment) if path.exists() else (None, 0.0)
+
+    def seconds() -> float:
+        return earlier_seconds + time.perf_counter() - began
+
+    saved_at = began
+    try:
+        if progress is None:
+            progress = training.start(experiment)
+        on_progress(experiment, progress)
+        for progress in training.advance(experiment, progress):
+            on_progress(experiment, progress)
+            if time.perf_counter() - saved_at > _CHECKPOINT_SECONDS:
+                _write_checkpoint(path, experiment, progress, seconds())
+                saved_at = time.perf_counter()
+    finally:
+        if progress is not None:
+            _write_checkpoint(path, experiment, progress, seconds())
+
+    files.write_arrays(folder / "metrics.npz", progress.curves)
+    files.write_arrays(folder / "snapshots.npz", progress.snapshots)
+    files.write_arrays(folder / "params.npz", progress.params)
+    results = summarise(experiment, progress)
+    results["total_seconds"] = seconds()
+    files.write_json(folder / "results.json", results)
+    return results
+
+
+def read(folder: Path) -> Run:
+    """Reads a finished run.
+
+    Raises:
+      InvalidInput: if a file is missing, truncated or does not belong to the experiment.
+    """
+    experiment = read_experiment(folder)
+    results = files.read_json(folder / "results.json")
+    path = folder / "metrics.npz"
+    curves = files.restore(path, files.read_arrays(path), _curves_template(experiment))
+    evaluations = len(curves["step"])
+    path = folder / "snapshots.npz"
+    template = files.params_template(experiment.sizes, evaluations)
+    snapshots = files.restore(path, files.read_arrays(path), template)
+    path = folder / "params.npz"
+    params = files.load_params(path)
+    files.restore(path, files.read_arrays(path), files.params_template(experiment.sizes))
+    return Run(folder, experiment, params, curves, snapshots, results)
+
+
+def summarise(experiment: Experiment, progress: Progress) -> dict[str, Any]:
+    """The measures of the machine as it stands, as JSON values; one without meaning is `None`."""
+    keys = training.keys_of(experiment.seed)
+    step = int(progress.state.step)
+    is_nll = final_is_nll_bits(
+        jax.random.fold_in(keys.evaluation, step),
+        keys.held_out,
+        progress.params,
+        task=experiment.task,
+        evaluation=experiment.evaluation,
+    )
+    support = experiment.task.support()
+    train_seconds = float(progress.train_seconds)
+    shown = shown_names(experiment)
+    last = {name: _plain(curve[-1]) for name, curve in progress.curves.items() if name != "step"}
+    for name in ("fantasies", "fantasies_exact"):
+        last[name] = dict(zip(shown, last[name], strict=True))
+    by_shown = list(zip(*last["shown_given_top_exact"], strict=True))
+    left, right = by_shown[:2] if len(shown) == 4 else (None, None)
+    return {
+        "task": type(experiment.task).__name__.lower(),
+        "classes": list(experiment.task.class_names),
+        "sizes": list(experiment.sizes),
+        "seed": experiment.seed,
+        "steps": step,
+        "train_seconds": train_seconds,
+        "total_seconds": None,
+        "steps_per_second": step / train_seconds if train_seconds else None,
+        "entropy_bits": entropy_bits(support),
+        "direction_recovery_best_possible": best_accuracy(support),
+        **last,
+        "is_nll_bits": _plain(is_nll),
+        "p_right_given_top": right,
+        "p_left_given_top": left,
+    }
+
+
+def shown_names(experiment: Experiment) -> tuple[str, ...]:
+    """Names for what `Task.shows` tells apart."""
+    classes = experiment.task.class_names
+    return (*classes, "both" if len(classes) == 2 else "several", "neither")
+
+
+def environment() -> dict[str, Any]:
+    """Versions, device and commit: what besides the experiment the bits may depend on."""
+    packages = ("hmjax", "jax", "jaxlib", "numpy", "optax")
+    device = jax.devices()[0]
+    return {
+        "python": platform.python_version(),
+        "versions": {package: _version(package) for package in packages},
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "device": {"platform": device.platform, "kind": device.device_kind},
+        "xla_flags": os.environ.get("XLA_FLAGS"),
+        "commit": _commit(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        done = subprocess.run([*command, "--abbrev=40"], capture_output=True, text=True, timeout=5)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def _checkpoint(
+    experiment: Experiment, progress: Progress, total_seconds: float
+) -> dict[str, Any]:
+    return {
+        "experiment": np.asarray(str(files.experiment_to_json(experiment))),
+        "progress": progress,
+        "total_seconds": np.float64(total_seconds),
+    }
+
+
+def _write_checkpoint(
+    path: Path, experiment: Experiment, progress: Progress, total_seconds: float
+) -> None:
+    files.write_arrays(path, _checkpoint(experiment, progress, total_seconds))
+
+
+def _read_checkpoint(path: Path, experiment: Experiment) -> tuple[Progress, float]:
+    arrays = files.read_arrays(path)
+    state = jax.eval_shape(functools.partial(training.init_state, experiment))
+    like = Progress(
+        state,
+        _curves_template(experiment),
+        files.params_template(experiment.sizes, -1),
+        np.zeros(()),
+    )
+    template = _checkpoint(experiment, like, 0.0)
+    if "experiment" in arrays and arrays["experiment"].tolist() != str(template["experiment"]):
+        raise InvalidInput(f"{path} belongs to another experiment than its config.json")
+    checkpoint = files.restore(path, arrays, template)
+    progress = checkpoint["progress"]
+    if len({len(leaf) for leaf in jax.tree.leaves((progress.curves, progress.snapshots))}) != 1:
+        raise InvalidInput(f"{path}: its curves and snapshots differ in length")
+    progress = progress._replace(state=jax.tree.map(jax.numpy.asarray, progress.state))
+    return progress, float(checkpoint["total_seconds"])
+
+
+def _curves_template(experiment: Experiment) -> Measures:
+    """The shapes of `Progress.curves`, -1 standing for however many evaluations."""
+    curves = jax.eval_shape(lambda: training.measure(experiment, training.init_state(experiment)))
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((-1, *leaf.shape), leaf.dtype), curves)
+
+
+def _plain(value: Any) -> Any:
+    """Arrays as floats and lists, NaN as None."""
+    array = np.asarray(value, np.float64)
+    return [_plain(item) for item in array] if array.ndim else _number(float(array))
+
+
+def _number(value: float) -> float | None:
+    return value if np.isfinite(value) else None

@@ -1,0 +1,216 @@
+"""Helmholtz machines from the command line.
+
+  python run.py train NAME [options]   train an experiment of configs/; --help lists the options
+  python run.py resume DIR             go on with an interrupted run
+  python run.py figures DIR            draw the pictures of a finished run again
+  python run.py list                   the experiments, one line each
+"""
+
+import contextlib
+import dataclasses
+import difflib
+import io
+import re
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import tqdm
+import tyro
+
+import configs
+from hmjax import Diverged, Experiment, InvalidInput, runs
+from hmjax.errors import require
+from hmjax.training import Progress
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Movie:
+    """How dream.gif is drawn."""
+
+    fps: float = 5.0
+    """Frames a second of dream.gif, above 0 and at most 50."""
+
+    def __post_init__(self) -> None:
+        require(0 < self.fps <= 50, "fps", self.fps, "must be above 0 and at most 50")
+
+
+@dataclasses.dataclass(frozen=True)
+class Train:
+    """Trains one machine, measures it and draws what it learned."""
+
+    experiment: Annotated[Experiment, tyro.conf.arg(name="")]
+    out: Path | None = None
+    """Folder of the run; runs/NAME-seedK if not given."""
+    overwrite: bool = False
+    """Replace the run that is in the folder, if one is."""
+    figures: bool = True
+    """Draw the pictures into DIR/figures."""
+    movie: Annotated[Movie, tyro.conf.arg(name="")] = Movie()
+
+
+@dataclasses.dataclass(frozen=True)
+class Resume:
+    """Goes on with an interrupted run, to the same bits as if it had not been."""
+
+    folder: Annotated[Path, tyro.conf.arg(name="DIR"), tyro.conf.Positional]
+    """The run's folder."""
+    figures: bool = True
+    """Draw the pictures into DIR/figures."""
+    movie: Annotated[Movie, tyro.conf.arg(name="")] = Movie()
+
+
+@dataclasses.dataclass(frozen=True)
+class Figures:
+    """Draws the pictures of a finished run again, without training."""
+
+    folder: Annotated[Path, tyro.conf.arg(name="DIR"), tyro.conf.Positional]
+    """The run's folder."""
+    movie: Annotated[Movie, tyro.conf.arg(name="")] = Movie()
+
+
+def train(arguments: Sequence[str]) -> None:
+    if not arguments or arguments[0].startswith("-"):
+        if {"-h", "--help"} & set(arguments):
+            arguments = ["shifter", *arguments]
+        else:
+            raise InvalidInput(
+                f"train needs the name of an experiment: one of {', '.join(configs.names())}"
+            )
+    name, *rest = arguments
+    default = Train(configs.load(name))
+    options = parse(Train, rest, f"run.py train {name}", default)
+    experiment = options.experiment
+    folder = options.out or Path("runs") / f"{experiment.name}-seed{experiment.seed}"
+    runs.create(experiment, folder, overwrite=options.overwrite)
+    finish(folder, options)
+
+
+def resume(arguments: Sequence[str]) -> None:
+    options = parse(Resume, arguments, "run.py resume")
+    if runs.is_finished(options.folder) and (options.folder / "figures" / "dream.gif").exists():
+        runs.read_experiment(options.folder)
+        print(f"{options.folder} is finished; 'figures {options.folder}' draws its pictures again")
+        return
+    finish(options.folder, options)
+
+
+def figures(arguments: Sequence[str]) -> None:
+    options = parse(Figures, arguments, "run.py figures")
+    draw(options.folder, options.movie)
+
+
+def list_experiments(arguments: Sequence[str]) -> None:
+    if arguments:
+        raise InvalidInput(f"list takes no arguments, got {shlex.join(arguments)}")
+    for name in configs.names():
+        print(f"{name:10}{configs.summary(name)}")
+
+
+def finish(folder: Path, options: Train | Resume) -> None:
+    """Trains the run in a folder to its end, prints its table, draws its pictures."""
+    from analysis import table
+
+    try:
+        with progress_bar() as show:
+            results = runs.carry_out(folder, show)
+    except KeyboardInterrupt:
+        command = f"python run.py resume {shlex.quote(str(folder))}"
+        print(f"\ninterrupted; the run is saved. Go on with: {command}", file=sys.stderr)
+        raise
+    except Diverged as error:
+        raise Diverged(error.step, f"the last good state is in {folder / 'checkpoint.npz'}") from None
+    print(table.render(runs.read_experiment(folder), results))
+    if options.figures:
+        draw(folder, options.movie)
+
+
+def draw(folder: Path, movie: Movie) -> None:
+    """Draws the pictures of a finished run."""
+    from analysis import pictures
+
+    print(f"pictures in {pictures.draw_all(runs.read(folder), fps=movie.fps)}")
+
+
+@contextlib.contextmanager
+def progress_bar():
+    """A bar over the steps of a run, for `runs.carry_out`."""
+    with tqdm.tqdm(unit=" steps", unit_scale=True, dynamic_ncols=True) as bar:
+
+        def show(experiment: Experiment, progress: Progress) -> None:
+            nll = progress.curves["exact_nll_bits"][-1]
+            if nll != nll:
+                nll = progress.curves["is_nll_bits"][-1]
+            bar.total = experiment.steps
+            bar.set_postfix_str(f"NLL {nll:.3f} bits", refresh=False)
+            bar.update(int(progress.state.step) - bar.n)
+
+        yield show
+
+
+def parse(kind: type[T], arguments: Sequence[str], program: str, default: T | None = None) -> T:
+    """tyro's parser, with its complaints on one line.
+
+    Raises:
+      InvalidInput: if the arguments are wrong.
+    """
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(
+                kind,
+                args=arguments,
+                prog=program,
+                config=(tyro.conf.AvoidSubcommands,),
+                **({} if default is None else {"default": default}),
+            )
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        text = re.sub(r"\x1b\[[0-9;]*m|[│╭╮╰╯]", "", complaint.getvalue())
+        said = [" ".join(part.split()) for part in re.split(r"─{3,}", text)]
+        lines = [part for part in said if part and not part.startswith("For full helptext")]
+        raise InvalidInput("; ".join(lines[1:])) from None
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
+    "train": train,
+    "resume": resume,
+    "figures": figures,
+    "list": list_experiments,
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs a command.
+
+    Returns:
+      The exit status: 0, 1 if a run failed, 2 for bad input, 130 if interrupted.
+    """
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print((__doc__ or "").strip())
+        return 0 if arguments else 2
+    command, *rest = arguments
+    try:
+        if command not in COMMANDS:
+            near = difflib.get_close_matches(command, COMMANDS, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise InvalidInput(f"command is {command!r}: {hint}must be one of {', '.join(COMMANDS)}")
+        COMMANDS[command](rest)
+    except InvalidInput as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except (Diverged, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
