@@ -1,9 +1,9 @@
 """Helmholtz machines from the command line.
 
-  python run.py train NAME [options]   train an experiment of configs/; --help lists the options
-  python run.py resume DIR             go on with an interrupted run
-  python run.py figures DIR            draw the pictures of a finished run again
-  python run.py list                   the experiments, one line each
+python run.py train NAME [options]   train an experiment of configs/; --help lists the options
+python run.py resume DIR             go on with an interrupted run
+python run.py figures DIR            draw the pictures of a finished run again
+python run.py list                   the experiments, one line each
 """
 
 import contextlib
@@ -82,8 +82,7 @@ def train(arguments: Sequence[str]) -> None:
                 f"train needs the name of an experiment: one of {', '.join(configs.names())}"
             )
     name, *rest = arguments
-    default = Train(configs.load(name))
-    options = parse(Train, rest, f"run.py train {name}", default)
+    options = parse(Train, rest, f"run.py train {name}", default=Train(configs.load(name)))
     experiment = options.experiment
     folder = options.out or Path("runs") / f"{experiment.name}-seed{experiment.seed}"
     runs.create(experiment, folder, overwrite=options.overwrite)
@@ -123,7 +122,9 @@ def finish(folder: Path, options: Train | Resume) -> None:
         print(f"\ninterrupted; the run is saved. Go on with: {command}", file=sys.stderr)
         raise
     except Diverged as error:
-        raise Diverged(error.step, f"the last good state is in {folder / 'checkpoint.npz'}") from None
+        raise Diverged(
+            error.step, f"the last good state is in {folder / 'checkpoint.npz'}"
+        ) from None
     print(table.render(runs.read_experiment(folder), results))
     if options.figures:
         draw(folder, options.movie)
@@ -152,8 +153,8 @@ def progress_bar():
         yield show
 
 
-def parse(kind: type[T], arguments: Sequence[str], program: str, default: T | None = None) -> T:
-    """tyro's parser, with its complaints on one line.
+def parse(kind: type[T], arguments: Sequence[str], program: str, **default: T) -> T:
+    """Tyro's parser, with its complaints on one line.
 
     Raises:
       InvalidInput: if the arguments are wrong.
@@ -166,7 +167,7 @@ def parse(kind: type[T], arguments: Sequence[str], program: str, default: T | No
                 args=arguments,
                 prog=program,
                 config=(tyro.conf.AvoidSubcommands,),
-                **({} if default is None else {"default": default}),
+                **default,
             )
     except SystemExit as stop:
         if stop.code in (0, None):
@@ -199,7 +200,9 @@ def main(arguments: Sequence[str]) -> int:
         if command not in COMMANDS:
             near = difflib.get_close_matches(command, COMMANDS, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
-            raise InvalidInput(f"command is {command!r}: {hint}must be one of {', '.join(COMMANDS)}")
+            raise InvalidInput(
+                f"command is {command!r}: {hint}must be one of {', '.join(COMMANDS)}"
+            )
         COMMANDS[command](rest)
     except InvalidInput as error:
         print(f"error: {error}", file=sys.stderr)

@@ -41,7 +41,7 @@ def write(run: Run, material: Material, path: Path, *, fps: float) -> None:
         draws, _ = fields(snapshot, run.experiment.task.image_shape)
         return style.mosaic(draws[:UNITS], 4 if len(draws) > 4 else 2, cmap=style.SIGNED)
 
-    figure = Figure(figsize=(10, 4.4), dpi=80, layout="constrained")
+    figure = Figure(figsize=(10.4, 4.4), dpi=80, layout="constrained")
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.35))
     dream_image = left.imshow(dreams(0), interpolation="nearest")
     field_image = middle.imshow(drawn(0), interpolation="nearest")
@@ -49,18 +49,18 @@ def write(run: Run, material: Material, path: Path, *, fps: float) -> None:
         style.bare(axes)
         axes.set_title(title)
     nll_curve(right, run)
-    right.set_title("NLL: exact (line), importance-sampled (dashed)")
+    right.set_title("NLL: exact and sampled (dashed)")
     sampled_line, exact_line = right.get_lines()[:2]
-    title = figure.suptitle("Dreams while learning")
+    figure.suptitle("Dreams while learning")
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    figure.set_layout_engine("none")  # laid out once, for all frames alike
 
-    writer = PillowWriter(fps=fps)
+    writer = PillowWriter(fps=fps)  # type: ignore[arg-type]
     with files.replacing(path) as temporary, writer.saving(figure, str(temporary), dpi=80):
         for frame, step in enumerate(steps):
             dream_image.set_data(dreams(frame))
             field_image.set_data(drawn(frame))
             for line, curve in ((sampled_line, "is_nll_bits"), (exact_line, "exact_nll_bits")):
                 line.set_data(steps[: frame + 1], run.curves[curve][: frame + 1])
-            title.set_text(f"Dreams after {step:,} steps: NLL {nll[frame]:.2f} bits")
+            figure.suptitle(f"Dreams after {step:,} steps: NLL {nll[frame]:.2f} bits")
             writer.grab_frame()

@@ -16,7 +16,7 @@ GALLERY = 32
 def generated_samples(run: Run, material: Material) -> Figure:
     """64 fantasies, each framed in the colour of what it shows."""
     shares = run.results["fantasies"]
-    figure = Figure(figsize=(9, 6.6), layout="constrained")
+    figure = Figure(figsize=(9, 1.1 + 8 * _aspect(run)), layout="constrained")
     axes = figure.subplots()
     _gallery(axes, run, material.fantasies, material.shown, columns=8)
     figure.suptitle(
@@ -37,8 +37,8 @@ def layer3_selectivity(run: Run, material: Material) -> Figure:
     rows = [*range(tops), len(shown) - 1]
     labels = [f"$t_{{{k + 1}}}$" for k in range(tops)] + ["all off"]
 
-    figure = Figure(figsize=(12, max(4.6, 1.45 * len(rows))), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.35))
+    figure = Figure(figsize=(12, 0.8 + 2.6 * _aspect(run) * len(rows)), layout="constrained")
+    left, right = figure.subfigures(1, 2, squeeze=False)[0]
     bars = left.subplots()
     width = 0.8 / (len(names) - 2)
     for k, name in enumerate(names[:-2]):
@@ -49,7 +49,6 @@ def layer3_selectivity(run: Run, material: Material) -> Figure:
     bars.set_xlabel("top unit that is on, the others off")
     bars.set_ylabel("probability that a fantasy shows it")
     bars.set_ylim(0, max(0.3, 1.12 * shown[rows][:, :-2].max()))
-    bars.legend(loc="upper right", ncols=2)
     selectivity = run.results["selectivity_exact"]
     if selectivity is not None and None not in selectivity:
         strongest = max(selectivity, key=abs)
@@ -58,17 +57,18 @@ def layer3_selectivity(run: Run, material: Material) -> Figure:
     galleries = right.subplots(len(rows), 1, squeeze=False)[:, 0]
     for axes, row, label in zip(galleries, rows, labels, strict=True):
         images, what = material.given_top[row, :GALLERY], material.shown_given_top[row, :GALLERY]
-        _gallery(axes, run, images, what, columns=GALLERY // 2)
+        _gallery(axes, run, images, what, columns=8)
         axes.set_ylabel(label, rotation=0, ha="right", va="center")
     kind = run.experiment.task.class_kind
-    figure.suptitle(f"What each top unit makes the machine draw: is it selective for {kind}?")
+    figure.suptitle(f"Is a top unit selective for {kind}? What fantasies show with it alone on")
+    _legend(figure, run)
     return figure
 
 
 def reconstructions(run: Run, material: Material) -> Figure:
     """Inputs over what the machine makes of them through its first hidden layer."""
     agree = np.mean((material.reconstructions > 0.5) == (material.inputs > 0.5))
-    figure = Figure(figsize=(9, 4.8), layout="constrained")
+    figure = Figure(figsize=(9, 1.3 + 4 * _aspect(run)), layout="constrained")
     halves = figure.subplots(2, 1)
     for half, axes in enumerate(halves):
         part = slice(8 * half, 8 * half + 8)
@@ -86,9 +86,13 @@ def reconstructions(run: Run, material: Material) -> Figure:
     return figure
 
 
-def _gallery(
-    axes: Axes, run: Run, images: np.ndarray, shown: np.ndarray, *, columns: int
-) -> None:
+def _aspect(run: Run) -> float:
+    """The height in inches of a row of eight framed images that is 9 inches wide."""
+    rows, columns = run.experiment.task.image_shape
+    return 9 / 8 * (rows + 3) / (columns + 3)
+
+
+def _gallery(axes: Axes, run: Run, images: np.ndarray, shown: np.ndarray, *, columns: int) -> None:
     colours = style.shown_colours(len(run.experiment.task.class_names))
     picture = style.mosaic(images, columns, frames=[colours[what] for what in shown])
     axes.imshow(picture, interpolation="nearest")

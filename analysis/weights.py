@@ -16,13 +16,15 @@ TOPS = 6
 
 
 def layer2_receptive_fields(run: Run, _: Material) -> Figure:
-    """The generative over the recognition field of each hidden unit, with its weights to the top."""
+    """The generative over the recognition field of each hidden unit, with its weights upward."""
     draws, sees = fields(run.params, run.experiment.task.image_shape)
     draws, sees = draws[:UNITS], sees[:UNITS]
     columns = min(8, len(draws))
     rows = -(-len(draws) // columns)
     height, width = draws.shape[1] + 3, draws.shape[2] + 3
-    figure = Figure(figsize=(12, 1.2 + 2.25 * rows), layout="constrained")
+    figure = Figure(
+        figsize=(12, 0.9 + rows * (0.6 + 24 * height / (columns * width))), layout="constrained"
+    )
     grid = figure.subplots(rows, 1, squeeze=False)[:, 0]
     has_top = len(run.params.generative) > 1
     for row, axes in enumerate(grid):
@@ -39,10 +41,11 @@ def layer2_receptive_fields(run: Run, _: Material) -> Figure:
                 weights = np.asarray(run.params.generative[1].weight)[:TOPS, unit]
                 text = " ".join(f"{w:+.1f}" for w in weights)
                 axes.text(x, 2 * height - 1, text, ha="center", va="top", fontsize=8)
-    what = "weights from the layer above below it" if has_top else "no layer above"
+    numbers = "; numbers: weights from the units above" if has_top else ""
     figure.suptitle(
-        f"Hidden units: what each draws, p(v | only it on) - p(v | none on), and what it sees, its "
-        f"recognition weights;\n{what}. Purple is positive, orange negative, white zero"
+        "Hidden units as feature detectors. Above: what one draws, p(v | only it on) - "
+        "p(v | none on).\nBelow: what it sees, its recognition weights. "
+        f"Purple: positive; orange: negative{numbers}"
     )
     return figure
 
@@ -52,14 +55,17 @@ def recognition_codes(run: Run, _: Material) -> Figure:
     task = run.experiment.task
     support = task.support()
     order = np.argsort(support.label, kind="stable")
-    images, codes = support.images[order], []
+    images = support.images[order]
+    codes: list[np.ndarray] = []
     for layer in run.params.recognition:
-        inputs = images if not codes else codes[-1]
+        inputs = jax.numpy.asarray(codes[-1] if codes else images)
         codes.append(np.asarray(jax.nn.sigmoid(machine.logits(layer, inputs))))
     table = np.concatenate(codes, axis=1)
 
-    figure = Figure(figsize=(12, 5.6), layout="constrained")
-    above, below = figure.subplots(2, 1, height_ratios=(1, 3))
+    rows, columns = task.image_shape
+    height = 11 * (rows + 3) / ((columns + 3) * len(images))  # inches, for square pixels
+    figure = Figure(figsize=(12, 5 + height), layout="constrained")
+    above, below = figure.subplots(2, 1, height_ratios=(height, 4))
     names = dict(zip(task.class_labels, task.class_names, strict=True)) | {0: "either"}
     colours = style.shown_colours(len(task.class_labels))
     by_label = dict(zip((*task.class_labels, 0), colours, strict=False))
@@ -72,7 +78,7 @@ def recognition_codes(run: Run, _: Material) -> Figure:
     for label in np.unique(labels):
         middle = np.flatnonzero(labels == label).mean() + 0.5
         above.text(
-            middle / len(images), 1.05, names[label], transform=above.transAxes, ha="center",
+            middle / len(images), 1.1, names[label], transform=above.transAxes, ha="center",
             color=by_label[label],
         )  # fmt: skip
     shown = below.imshow(table.T, aspect="auto", cmap="viridis", vmin=0, vmax=1)
@@ -89,29 +95,32 @@ def recognition_codes(run: Run, _: Material) -> Figure:
 def weights(run: Run, _: Material) -> Figure:
     """Hinton diagrams of every weight and bias."""
     params = run.params
-    figure = Figure(figsize=(13, 7.5), layout="constrained")
     depth = len(params.generative)
-    heights = [layer.weight.shape[0] + 2 for layer in params.generative[::-1]]
-    nets = figure.subfigures(1, 2, width_ratios=(1.25, 1))
-    generative = nets[0].subplots(depth, 1, squeeze=False, height_ratios=heights)[:, 0]
-    recognition = nets[1].subplots(depth, 1, squeeze=False)[:, 0]
-    for row, level in enumerate(reversed(range(depth))):
-        for axes, layer, title, ends in (
-            (generative[row], params.generative[level], "W", (level + 1, level)),
-            (recognition[row], params.recognition[level], "R", (level, level + 1)),
-        ):
-            table = np.vstack([np.asarray(layer.weight), np.asarray(layer.bias)[None]])
-            hinton(axes, table)
-            largest = np.abs(table).max()
-            axes.set_title(
-                f"${title}_{level}$: layer {ends[0]} (rows, last row the bias) to "
-                f"layer {ends[1]} (columns); largest {largest:.1f}",
-                fontsize=10,
-            )
-    nets[0].suptitle("generative")
-    nets[1].suptitle("recognition")
+    heights = [3, *(layer.weight.shape[0] + 3 for layer in params.generative[::-1])]
+    widest = max(layer.weight.shape[1] for layer in params.generative) + 2
+    figure = Figure(
+        figsize=(15, min(16.0, 1.6 + 7.3 * sum(heights) / widest)), layout="constrained"
+    )
+    top, *grid = figure.subplots(depth + 1, 2, height_ratios=heights)
+    hinton(top[0], np.asarray(params.prior.bias)[None])
+    top[0].set_title(f"generative bias $b_{depth}$ of the top, layer {depth}")
+    top[1].set_axis_off()
+    for (left, right), level in zip(grid, reversed(range(depth)), strict=True):
+        generative, recognition = params.generative[level], params.recognition[level]
+        hinton(left, np.vstack([generative.weight, generative.bias[None]]))
+        hinton(right, np.column_stack([recognition.weight.T, recognition.bias]))
+        left.set_title(
+            f"generative $W_{level}$, layer {level + 1} to {level}; last row: bias $b_{level}$"
+        )
+        right.set_title(
+            f"recognition $R_{level}$, layer {level} to {level + 1}; last column: bias $c_{level}$"
+        )
+        for axes in (left, right):
+            axes.set_ylabel(f"unit of layer {level + 1}")
+            axes.set_xlabel(f"unit of layer {level}")
     figure.suptitle(
-        "Weights: area of a square is a weight's size; white positive, black negative\n"
+        "Hinton diagrams of the weights: a square's area is the size, white positive, black "
+        "negative; each panel to its own scale"
     )
     return figure
 
@@ -124,7 +133,7 @@ def hinton(axes: Axes, table: np.ndarray) -> None:
     centres = np.stack([x, y], axis=-1)[:, None, :]
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
     colours = np.where(table.ravel() > 0, "white", "black")
-    axes.add_collection(PolyCollection(centres + half * corners, facecolors=colours))
+    axes.add_collection(PolyCollection(list(centres + half * corners), facecolors=colours))
     axes.set_facecolor(style.GREY)
     axes.set_xlim(-0.7, columns - 0.3)
     axes.set_ylim(rows - 0.3, -0.7)
@@ -132,6 +141,10 @@ def hinton(axes: Axes, table: np.ndarray) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
+    axes.text(
+        1, -0.02, f"largest {np.abs(table).max():.1f}", transform=axes.transAxes, ha="right",
+        va="top", fontsize=9, color="#555555",
+    )  # fmt: skip
 
 
 def fields(params: machine.Params, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Named experiments, one file each: `configs/NAME.py` defines `experiment`; its docstring says what it is."""
+"""Named experiments: each file defines `experiment`, and says in its docstring what it is."""
 
 import difflib
 import importlib

@@ -9,8 +9,7 @@ from hmjax.measures import Evaluation
 from hmjax.rules import WakeSleep
 from hmjax.tasks import Bars, Shifter
 from hmjax.training import train
-
-__version__ = "0.1.0"
+from hmjax.version import __version__
 
 __all__ = [
     "Bars",
@@ -22,6 +21,7 @@ __all__ = [
     "Params",
     "Shifter",
     "WakeSleep",
+    "__version__",
     "exact_log_prob",
     "generate",
     "init",

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import os
 import tempfile
@@ -120,7 +121,7 @@ def params_template(sizes: tuple[int, ...], *leading: int) -> Params:
     def shape(*lengths: int) -> Any:
         return jax.ShapeDtypeStruct((*leading, *lengths), np.float32)
 
-    pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+    pairs = list(itertools.pairwise(sizes))
     return Params(
         generative=tuple(Layer(shape(high, low), shape(low)) for low, high in pairs),
         prior=Prior(shape(sizes[-1])),
@@ -196,7 +197,7 @@ def _build(annotation: Any, value: Any, name: str) -> Any:
     elif typing.get_origin(annotation) is tuple:
         if isinstance(value, list):
             return tuple(_build(options[0], item, name) for item in value)
-    elif dataclasses.is_dataclass(annotation):
+    elif isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
         if isinstance(value, dict) and value.get("kind") == annotation.__name__:
             hints = typing.get_type_hints(annotation)
             fields = {key: item for key, item in value.items() if key != "kind"}

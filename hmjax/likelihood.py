@@ -7,10 +7,12 @@ as a table over the states of the layer below. For 32-16-4 that is one 65536 x 1
 Everything is in nats and in log space until the last step.
 """
 
+import itertools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from hmjax import machine
 from hmjax.machine import Layer, Params
@@ -34,10 +36,15 @@ class Marginal(NamedTuple):
     mean_top: jax.Array
 
 
+def all_states(n: int) -> jax.Array:
+    """All states of `n` units, `[2**n, n]` in float32, counting up, the first unit highest."""
+    return jnp.asarray(all_rows(n))
+
+
 def is_enumerable(sizes: tuple[int, ...], images: int) -> bool:
     """Whether the exact measures are feasible for a machine of these sizes on so many images."""
-    rows = [images] + [2**n for n in sizes[1:]]
-    return all(low * high <= ENUMERABLE for low, high in zip(rows[:-1], rows[1:], strict=True))
+    rows = [images, *(2**n for n in sizes[1:])]
+    return all(low * high <= ENUMERABLE for low, high in itertools.pairwise(rows))
 
 
 def generative_posterior(params: Params, images: jax.Array) -> Marginal:
@@ -54,10 +61,10 @@ def generative_posterior(params: Params, images: jax.Array) -> Marginal:
       ValueError: if a layer is too large to enumerate (see `ENUMERABLE`).
     """
     images = _checked(params, images)
-    top = all_rows(params.prior.bias.shape[0])
-    marginal = Marginal(machine.log_bernoulli(top, params.prior.bias), jnp.asarray(top))
+    top = all_states(params.prior.bias.shape[0])
+    marginal = Marginal(machine.log_bernoulli(top, params.prior.bias), top)
     for layer in params.generative[:0:-1]:
-        marginal = _sum_out(layer, marginal, all_rows(layer.weight.shape[1]))
+        marginal = _sum_out(layer, marginal, all_states(layer.weight.shape[1]))
     return _sum_out(params.generative[0], marginal, images)
 
 
@@ -92,11 +99,11 @@ def recognition_bound(params: Params, images: jax.Array) -> Marginal:
       ValueError: if a layer is too large to enumerate (see `ENUMERABLE`).
     """
     images = _checked(params, images)
-    above = all_rows(params.prior.bias.shape[0])
-    value = Marginal(machine.log_bernoulli(above, params.prior.bias), jnp.asarray(above))
+    above = all_states(params.prior.bias.shape[0])
+    value = Marginal(machine.log_bernoulli(above, params.prior.bias), above)
     for level in reversed(range(len(params.generative))):
         generative, recognition = params.generative[level], params.recognition[level]
-        below = all_rows(generative.weight.shape[1]) if level else images
+        below = all_states(generative.weight.shape[1]) if level else images
         logit = machine.logits(recognition, below)
         log_normaliser = jnp.sum(jax.nn.softplus(machine.logits(generative, above)), axis=-1)
         table = jnp.column_stack([value.log_prob - log_normaliser, value.mean_top])
@@ -117,7 +124,7 @@ def expectation(table: jax.Array, logit: jax.Array) -> jax.Array:
     over 2^n states is two products over 2^(n/2) each.
 
     Args:
-      table: `[2**n, k]`, the function at `all_rows(n)`.
+      table: `[2**n, k]`, the function at `all_states(n)`.
       logit: `[m, n]`, the units' logits.
 
     Returns:
@@ -131,9 +138,9 @@ def expectation(table: jax.Array, logit: jax.Array) -> jax.Array:
 
 
 def importance_sampled(
-    key: jax.Array, params: Params, images: jax.Array, *, samples: int
+    key: jax.Array, params: Params, images: jax.Array, samples: int | jax.Array
 ) -> Marginal:
-    """log p(v) by importance sampling from the recognition net, log mean_m p(x^m) / q(x^m | v).
+    """Log p(v) by importance sampling from the recognition net, log mean_m p(x^m) / q(x^m | v).
 
     Its expectation lies below log p(v), so an NLL from it is biased upward.
 
@@ -141,44 +148,54 @@ def importance_sampled(
       key: a `jax.random.key`.
       params: the machine.
       images: `[n, n_0]` of zeros and ones.
-      samples: how many samples of q an image.
+      samples: how many samples of q an image; may be traced.
 
     Returns:
       A `Marginal`: the estimate, in nats, and the mean of the sampled top states, an estimate of
       E_q[x_L | v].
     """
-    n = images.shape[0]
-    repeated = jnp.repeat(images, samples, axis=0)
-    states = machine.recognise(key, params, repeated)
-    log_weight = machine.log_joint(params, states) - machine.log_recognition(params, states)
-    log_mean = jax.nn.logsumexp(log_weight.reshape(n, samples), axis=1) - jnp.log(samples)
-    return Marginal(log_mean, states[-1].reshape(n, samples, -1).mean(axis=1))
+
+    def add(m: jax.Array, total: Marginal) -> Marginal:
+        states = machine.recognise(jax.random.fold_in(key, m), params, images)
+        log_weight = machine.log_joint(params, states) - machine.log_recognition(params, states)
+        return Marginal(jnp.logaddexp(total.log_prob, log_weight), total.mean_top + states[-1])
+
+    images = jnp.asarray(images, jnp.float32)
+    none = Marginal(
+        jnp.full(len(images), -jnp.inf), jnp.zeros((len(images), len(params.prior.bias)))
+    )
+    total = jax.lax.fori_loop(0, samples, add, none)
+    return Marginal(total.log_prob - jnp.log(samples), total.mean_top / samples)
 
 
 def _sum_out(layer: Layer, above: Marginal, rows: jax.Array) -> Marginal:
     """From all states of the layer above to the given rows `[n, n_out]` of the layer below."""
-    logit = machine.logits(layer, all_rows(layer.weight.shape[0]))
+    logit = machine.logits(layer, all_states(layer.weight.shape[0]))
     offset = above.log_prob - jnp.sum(jax.nn.softplus(logit), axis=-1)
 
     def one(row: jax.Array) -> Marginal:
-        log_joint = offset + jnp.matmul(logit, row, precision="highest")
+        # row . logit is a sum over the units above that are on; over those of each half, at first.
+        each = jnp.sum(layer.weight * row, axis=1)
+        half = len(each) // 2
+        first, second = (all_states(len(part)) @ part for part in (each[:half], each[half:]))
+        log_joint = offset.reshape(len(first), len(second)) + (first[:, None] + second)
         highest = jnp.max(log_joint)
-        weight = jnp.exp(log_joint - highest)
+        weight = jnp.exp(log_joint - highest).reshape(-1)
         total = jnp.sum(weight)
         mean_top = jnp.matmul(weight, above.mean_top, precision="highest") / total
-        return Marginal(highest + jnp.log(total), mean_top)
+        return Marginal(highest + jnp.log(total) + jnp.sum(row * layer.bias), mean_top)
 
     chunk = max(1, min(len(rows), _CHUNK // len(offset)))
-    return jax.lax.map(one, jnp.asarray(rows), batch_size=chunk)
+    return jax.lax.map(one, rows, batch_size=chunk)
 
 
 def _probabilities(logit: jax.Array) -> jax.Array:
     """The probability of every state of independent units, `[m, n]` logits to `[m, 2**n]`."""
-    probability = jnp.ones((logit.shape[0], 1))
-    for unit in jnp.unstack(logit, axis=1):
-        off_on = jax.nn.sigmoid(jnp.stack([-unit, unit], axis=-1))
-        probability = (probability[:, :, None] * off_on[:, None]).reshape(len(logit), -1)
-    return probability
+    on = all_rows(logit.shape[1]).T
+    log_on, log_off = jax.nn.log_sigmoid(logit), jax.nn.log_sigmoid(-logit)
+    # Not through a normaliser, whose rounding would add up where units are nearly certain.
+    both = jnp.concatenate([log_on, log_off], axis=1), np.concatenate([on, 1 - on])
+    return jnp.exp(jnp.matmul(*both, precision="highest"))
 
 
 def _checked(params: Params, images: jax.Array) -> jax.Array:

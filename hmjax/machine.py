@@ -11,6 +11,7 @@ sigmoid(z). Noise is thus independent of the parameters, so whole blocks of it c
 Source: Dayan, Hinton, Neal & Zemel, Neural Computation 7:889-904, 1995.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -63,9 +64,8 @@ class Params(NamedTuple):
 
 def sizes_of(params: Params) -> tuple[int, ...]:
     """The layer sizes (n_0, ..., n_L) of a machine."""
-    return tuple(layer.weight.shape[-1] for layer in params.generative) + (
-        params.prior.bias.shape[-1],
-    )
+    lower = (layer.bias.shape[-1] for layer in params.generative)
+    return (*lower, params.prior.bias.shape[-1])
 
 
 def init(
@@ -82,24 +82,19 @@ def init(
     Returns:
       `Params` in float32, every bias but the visible one 0.
     """
-    pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
-    key_generative, key_recognition = jax.random.split(key)
-    keys_generative = jax.random.split(key_generative, len(pairs))
-    keys_recognition = jax.random.split(key_recognition, len(pairs))
-
-    def draw(key: jax.Array, n_in: int, n_out: int) -> Layer:
-        weight = weight_scale * jax.random.normal(key, (n_in, n_out), jnp.float32)
-        return Layer(weight, jnp.zeros(n_out, jnp.float32))
-
-    generative = [draw(k, high, low) for k, (low, high) in zip(keys_generative, pairs, strict=True)]
+    pairs = list(itertools.pairwise(sizes))
+    shapes = [(high, low) for low, high in pairs] + pairs
+    ends = list(itertools.accumulate(math.prod(shape) for shape in shapes))
+    drawn = weight_scale * jax.random.normal(key, (ends[-1],), jnp.float32)
+    layers = [
+        Layer(weight.reshape(shape), jnp.zeros(shape[1], jnp.float32))
+        for weight, shape in zip(jnp.split(drawn, ends[:-1]), shapes, strict=True)
+    ]
     visible_bias = jnp.full(sizes[0], math.log(p_on / (1 - p_on)), jnp.float32)
-    generative[0] = generative[0]._replace(bias=visible_bias)
     return Params(
-        generative=tuple(generative),
+        generative=(layers[0]._replace(bias=visible_bias), *layers[1 : len(pairs)]),
         prior=Prior(jnp.zeros(sizes[-1], jnp.float32)),
-        recognition=tuple(
-            draw(k, low, high) for k, (low, high) in zip(keys_recognition, pairs, strict=True)
-        ),
+        recognition=tuple(layers[len(pairs) :]),
     )
 
 
@@ -112,15 +107,14 @@ def logits(layer: Layer, inputs: jax.Array) -> jax.Array:
 
 
 def log_bernoulli(x: jax.Array, logit: jax.Array) -> jax.Array:
-    """log Bern(x; sigmoid(logit)) in nats, summed over the last axis."""
+    """Log Bern(x; sigmoid(logit)) in nats, summed over the last axis."""
     return jnp.sum(x * logit - jax.nn.softplus(logit), axis=-1)
 
 
 def draw_noise(key: jax.Array, sizes: Sequence[int], n: int) -> Noise:
     """Standard logistic noise for `n` samples of layers of the given sizes."""
     noise = jax.random.logistic(key, (n, sum(sizes)), jnp.float32)
-    ends = [sum(sizes[: i + 1]) for i in range(len(sizes) - 1)]
-    return tuple(jnp.split(noise, ends, axis=-1))
+    return tuple(jnp.split(noise, list(itertools.accumulate(sizes[:-1])), axis=-1))
 
 
 def fire(logit: jax.Array, noise: jax.Array) -> jax.Array:
@@ -180,7 +174,7 @@ def hold_top(params: Params, top: jax.Array) -> Params:
 
 
 def log_joint(params: Params, states: States) -> jax.Array:
-    """log p(x_0, ..., x_L) of each row, in nats `[n]`."""
+    """Log p(x_0, ..., x_L) of each row, in nats `[n]`."""
     log_prob = log_bernoulli(states[-1], params.prior.bias)
     for layer, below, above in zip(params.generative, states[:-1], states[1:], strict=True):
         log_prob += log_bernoulli(below, logits(layer, above))
@@ -188,8 +182,8 @@ def log_joint(params: Params, states: States) -> jax.Array:
 
 
 def log_recognition(params: Params, states: States) -> jax.Array:
-    """log q(x_1, ..., x_L | x_0) of each row, in nats `[n]`."""
-    return sum(
-        log_bernoulli(above, logits(layer, below))
-        for layer, below, above in zip(params.recognition, states[:-1], states[1:], strict=True)
-    )
+    """Log q(x_1, ..., x_L | x_0) of each row, in nats `[n]`."""
+    log_prob = jnp.zeros(len(states[0]))
+    for layer, below, above in zip(params.recognition, states[:-1], states[1:], strict=True):
+        log_prob += log_bernoulli(above, logits(layer, below))
+    return log_prob

@@ -57,7 +57,13 @@ class Evaluation:
 
 @functools.partial(jax.jit, static_argnames=("task", "evaluation"))
 def evaluate(
-    key: jax.Array, key_held_out: jax.Array, params: Params, *, task: Task, evaluation: Evaluation
+    key: jax.Array,
+    key_held_out: jax.Array,
+    params: Params,
+    samples: int | jax.Array,
+    *,
+    task: Task,
+    evaluation: Evaluation,
 ) -> Measures:
     """Takes every measure of one machine.
 
@@ -65,8 +71,9 @@ def evaluate(
       key: for the samples of this evaluation.
       key_held_out: for the held-out images; the same key gives the same images.
       params: the machine.
+      samples: importance samples an image.
       task: what it was trained on.
-      evaluation: how many samples to take.
+      evaluation: how many held-out images and fantasies.
 
     Returns:
       Float32 arrays by name, scalars unless said otherwise:
@@ -81,9 +88,7 @@ def evaluate(
     """
     key_importance, key_fantasies = jax.random.split(key)
     images, labels = task.sample(key_held_out, evaluation.held_out)
-    sampled = likelihood.importance_sampled(
-        key_importance, params, images, samples=evaluation.samples
-    )
+    sampled = likelihood.importance_sampled(key_importance, params, images, samples)
     named = labels[:, None] == jnp.asarray(task.class_labels)
 
     def show(key: jax.Array, params: Params) -> jax.Array:
@@ -93,7 +98,7 @@ def evaluate(
     keys = jax.random.split(key_fantasies, params.prior.bias.size + 2)
     shown = jax.vmap(show)(keys, variants(params))
     return {
-        "is_nll_bits": _mean_nll_bits(sampled),
+        "is_nll_bits": -jnp.mean(sampled.log_prob) / NATS_PER_BIT,
         "direction_recovery": class_recovery(
             sampled.mean_top, jnp.full(len(images), 1 / len(images)), named.astype(jnp.float32)
         ),
@@ -102,20 +107,6 @@ def evaluate(
         "selectivity": selectivity(shown[:-1], task),
         **_exact(params, task),
     }
-
-
-@functools.partial(jax.jit, static_argnames=("task", "evaluation"))
-def final_is_nll_bits(
-    key: jax.Array, key_held_out: jax.Array, params: Params, *, task: Task, evaluation: Evaluation
-) -> jax.Array:
-    """`is_nll_bits` as in `evaluate`, from `final_samples` importance samples an image."""
-    images, _ = task.sample(key_held_out, evaluation.held_out)
-    samples = evaluation.final_samples
-    return _mean_nll_bits(likelihood.importance_sampled(key, params, images, samples=samples))
-
-
-def _mean_nll_bits(estimate: likelihood.Marginal) -> jax.Array:
-    return -jnp.mean(estimate.log_prob) / NATS_PER_BIT
 
 
 def _exact(params: Params, task: Task) -> Measures:
@@ -134,8 +125,9 @@ def _exact(params: Params, task: Task) -> Measures:
 
     p_data = jnp.asarray(support.probabilities, jnp.float32)
     class_given_image = jnp.asarray(support.class_given_image, jnp.float32)
-    posterior = likelihood.generative_posterior(params, support.images)
-    bound = likelihood.recognition_bound(params, support.images)
+    images = jnp.asarray(support.images)
+    posterior = likelihood.generative_posterior(params, images)
+    bound = likelihood.recognition_bound(params, images)
     shown_given_top, shown = shown_exactly(params, task)
     nll_bits = -jnp.sum(p_data * posterior.log_prob) / NATS_PER_BIT
     return {
@@ -218,12 +210,12 @@ def shown_exactly(params: Params, task: Task) -> tuple[jax.Array, jax.Array]:
     """
     sizes = machine.sizes_of(params)
     shown = task.shows(
-        jax.nn.sigmoid(machine.logits(params.generative[0], likelihood.all_rows(sizes[1])))
+        jax.nn.sigmoid(machine.logits(params.generative[0], likelihood.all_states(sizes[1])))
     )
     for layer in params.generative[1:]:
-        above = likelihood.all_rows(layer.weight.shape[0])
+        above = likelihood.all_states(layer.weight.shape[0])
         shown = likelihood.expectation(shown, machine.logits(layer, above))
-    # The rows of `all_rows` count in binary, the first unit highest: e_k is row 2^(n_L - 1 - k).
+    # The rows of `all_states` count in binary, the first unit highest: e_k is row 2^(n_L - 1 - k).
     rows = [2**k for k in reversed(range(sizes[-1]))] + [0]
     return shown[np.array(rows)], likelihood.expectation(shown, params.prior.bias[None])[0]
 

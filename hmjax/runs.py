@@ -1,13 +1,13 @@
 """The run folder: made, filled, interrupted, resumed and read.
 
-  config.json       the experiment; made with the folder, in one step
-  environment.json  versions, device, commit
-  checkpoint.npz    the run so far; replaced as it goes
-  metrics.npz       the measures at each evaluation, along `step`
-  snapshots.npz     the machine at each evaluation
-  params.npz        the machine at the end
-  results.json      the measures at the end; written last, so that a folder with it is finished
-  figures/          pictures, drawn by `analysis`
+config.json       the experiment; made with the folder, in one step
+environment.json  versions, device, commit
+checkpoint.npz    the run so far; replaced as it goes
+metrics.npz       the measures at each evaluation, along `step`
+snapshots.npz     the machine at each evaluation
+params.npz        the machine at the end
+results.json      the measures at the end; written last, so that a folder with it is finished
+figures/          pictures, drawn by `analysis`
 """
 
 import functools
@@ -29,7 +29,7 @@ from hmjax import files, training
 from hmjax.errors import InvalidInput, require
 from hmjax.experiment import Experiment
 from hmjax.machine import Params
-from hmjax.measures import Measures, final_is_nll_bits
+from hmjax.measures import Measures
 from hmjax.tasks import best_accuracy, entropy_bits
 from hmjax.training import Progress
 
@@ -89,7 +89,7 @@ def create(experiment: Experiment, folder: Path, *, overwrite: bool = False) -> 
         finally:
             shutil.rmtree(new, ignore_errors=True)
     except OSError as error:
-        raise InvalidInput(f"out is {str(folder)!r}: cannot be written: {error.strerror}") from None
+        raise InvalidInput(f"out is {str(folder)!r}: cannot be written: {error}") from None
 
 
 def is_finished(folder: Path) -> bool:
@@ -138,7 +138,8 @@ def carry_out(
         if progress is None:
             progress = training.start(experiment)
         on_progress(experiment, progress)
-        for progress in training.advance(experiment, progress):
+        for latest in training.advance(experiment, progress):
+            progress = latest
             on_progress(experiment, progress)
             if time.perf_counter() - saved_at > _CHECKPOINT_SECONDS:
                 _write_checkpoint(path, experiment, progress, seconds())
@@ -178,23 +179,16 @@ def read(folder: Path) -> Run:
 
 def summarise(experiment: Experiment, progress: Progress) -> dict[str, Any]:
     """The measures of the machine as it stands, as JSON values; one without meaning is `None`."""
-    keys = training.keys_of(experiment.seed)
-    step = int(progress.state.step)
-    is_nll = final_is_nll_bits(
-        jax.random.fold_in(keys.evaluation, step),
-        keys.held_out,
-        progress.params,
-        task=experiment.task,
-        evaluation=experiment.evaluation,
-    )
+    measures = training.measure(experiment, progress.state, final=True)
+    step = int(measures.pop("step"))
+    plain = {name: _plain(measure) for name, measure in measures.items()}
+    shown = shown_names(experiment)
+    given_top = plain["shown_given_top_exact"]
+    left, right = list(zip(*given_top, strict=True))[:2] if len(shown) == 4 else (None, None)
+    for name in ("fantasies", "fantasies_exact"):
+        plain[name] = dict(zip(shown, plain[name], strict=True))
     support = experiment.task.support()
     train_seconds = float(progress.train_seconds)
-    shown = shown_names(experiment)
-    last = {name: _plain(curve[-1]) for name, curve in progress.curves.items() if name != "step"}
-    for name in ("fantasies", "fantasies_exact"):
-        last[name] = dict(zip(shown, last[name], strict=True))
-    by_shown = list(zip(*last["shown_given_top_exact"], strict=True))
-    left, right = by_shown[:2] if len(shown) == 4 else (None, None)
     return {
         "task": type(experiment.task).__name__.lower(),
         "classes": list(experiment.task.class_names),
@@ -206,8 +200,7 @@ def summarise(experiment: Experiment, progress: Progress) -> dict[str, Any]:
         "steps_per_second": step / train_seconds if train_seconds else None,
         "entropy_bits": entropy_bits(support),
         "direction_recovery_best_possible": best_accuracy(support),
-        **last,
-        "is_nll_bits": _plain(is_nll),
+        **plain,
         "p_right_given_top": right,
         "p_left_given_top": left,
     }
@@ -251,9 +244,7 @@ def _commit() -> str | None:
     return done.stdout.strip() or None
 
 
-def _checkpoint(
-    experiment: Experiment, progress: Progress, total_seconds: float
-) -> dict[str, Any]:
+def _checkpoint(experiment: Experiment, progress: Progress, total_seconds: float) -> dict[str, Any]:
     return {
         "experiment": np.asarray(str(files.experiment_to_json(experiment))),
         "progress": progress,

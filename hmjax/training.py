@@ -129,9 +129,7 @@ def train_block(
     """
     chunk = functools.partial(_scan_chunk, key, task=task, rule=rule)
     chunks, rest = divmod(steps, _CHUNK)
-    state, _ = jax.lax.scan(
-        lambda state, _: chunk(state, steps=_CHUNK), state, length=chunks
-    )
+    state, _ = jax.lax.scan(lambda state, _: chunk(state, steps=_CHUNK), state, length=chunks)
     return chunk(state, steps=rest)[0] if rest else state
 
 
@@ -142,7 +140,7 @@ def _compiled_block(
     key = jax.eval_shape(jax.random.key, 0)
     params = jax.eval_shape(functools.partial(machine.init, sizes=sizes), key)
     learner = jax.eval_shape(rule.build(sizes).init, params)
-    state = TrainState(jax.ShapeDtypeStruct((), jnp.int32), learner)
+    state = TrainState(jax.eval_shape(lambda: jnp.zeros((), jnp.int32)), learner)
     return train_block.lower(key, state, task=task, rule=rule, steps=steps).compile()
 
 
@@ -155,20 +153,27 @@ def is_finite(params: Params) -> jax.Array:
 @functools.partial(jax.jit, static_argnames=("task", "rule", "steps"))
 def _finite_after(
     key: jax.Array, state: TrainState, *, task: Task, rule: WakeSleep, steps: int
-) -> jax.Array:
+) -> jax.Array | None:
     """Whether the parameters are finite after each of the next `steps` steps, bool `[steps]`."""
     return _scan_chunk(key, state, task=task, rule=rule, steps=steps, watch=is_finite)[1]
 
 
-def measure(experiment: Experiment, state: TrainState) -> Measures:
-    """Every measure of a training state, and its step (see `hmjax.measures.evaluate`)."""
-    keys = keys_of(experiment.seed)
+def measure(experiment: Experiment, state: TrainState, *, final: bool = False) -> Measures:
+    """Every measure of a training state, and its step (see `hmjax.measures.evaluate`).
+
+    Args:
+      experiment: the run.
+      state: where it stands.
+      final: take `final_samples` importance samples an image, not `samples`.
+    """
+    keys, evaluation = keys_of(experiment.seed), experiment.evaluation
     measures = evaluate(
         jax.random.fold_in(keys.evaluation, state.step),
         keys.held_out,
         state.learner.params,
+        evaluation.final_samples if final else evaluation.samples,
         task=experiment.task,
-        evaluation=experiment.evaluation,
+        evaluation=evaluation,
     )
     return {"step": state.step} | measures
 
@@ -229,7 +234,5 @@ def train(experiment: Experiment) -> Progress:
     Raises:
       Diverged: if parameters stop being finite.
     """
-    progress = start(experiment)
-    for progress in advance(experiment, progress):
-        pass
-    return progress
+    first = start(experiment)
+    return functools.reduce(lambda _, progress: progress, advance(experiment, first), first)

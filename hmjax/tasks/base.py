@@ -1,7 +1,8 @@
 """What every task gives: samples to train on, and its whole support to be exact about.
 
 A task's images belong to classes: left and right for the shifter, horizontal and vertical for the
-bars. Classes carry integer labels in ascending order. An image two classes can produce is ambiguous.
+bars. Classes carry integer labels in ascending order. An image that two classes can produce is
+ambiguous.
 """
 
 from typing import NamedTuple, Protocol

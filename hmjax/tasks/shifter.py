@@ -16,9 +16,10 @@ from hmjax.tasks.base import Support, all_rows, collect
 
 @dataclass(frozen=True)
 class Shifter:
-    """A row `r` of pixels, each on with `p_on`, and the row `roll(r, d)`, each written `copies` times.
+    """A row `r` of pixels, each on with `p_on`, above `roll(r, d)`, each written `copies` times.
 
     The shift d is drawn uniformly from `shifts`. Its label is d itself, so +1 is right, -1 left.
+    (With a shift of 0, `Support.class_given_image` tells it from ambiguity, the label does not.)
     """
 
     width: int = 8
