@@ -15,7 +15,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import tqdm
 import tyro
@@ -140,20 +140,25 @@ def draw(folder: Path, movie: Movie) -> None:
 @contextlib.contextmanager
 def progress_bar():
     """A bar over the steps of a run, for `runs.carry_out`."""
-    with tqdm.tqdm(unit=" steps", unit_scale=True, dynamic_ncols=True) as bar:
+    with contextlib.ExitStack() as stack:
+        bars: list[tqdm.tqdm] = []
 
         def show(experiment: Experiment, progress: Progress) -> None:
+            if not bars:
+                bar = tqdm.tqdm(
+                    total=experiment.steps, unit=" steps", unit_scale=True, dynamic_ncols=True
+                )
+                bars.append(stack.enter_context(bar))
             nll = progress.curves["exact_nll_bits"][-1]
             if nll != nll:
                 nll = progress.curves["is_nll_bits"][-1]
-            bar.total = experiment.steps
-            bar.set_postfix_str(f"NLL {nll:.3f} bits", refresh=False)
-            bar.update(int(progress.state.step) - bar.n)
+            bars[0].set_postfix_str(f"NLL {nll:.3f} bits", refresh=False)
+            bars[0].update(int(progress.state.step) - bars[0].n)
 
         yield show
 
 
-def parse(kind: type[T], arguments: Sequence[str], program: str, **default: T) -> T:
+def parse(kind: type[T], arguments: Sequence[str], program: str, **default: Any) -> T:
     """Tyro's parser, with its complaints on one line.
 
     Raises:

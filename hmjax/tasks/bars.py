@@ -86,7 +86,7 @@ class Bars:
 @functools.cache
 def _support(task: Bars) -> Support:
     bars = all_rows(task.side)
-    on = bars.sum(axis=1)
+    on = bars.sum(axis=1, dtype=np.float64)
     p_bars = task.p_on**on * (1 - task.p_on) ** (task.side - on)
     shape = (len(bars), task.side, task.side)
     horizontal = np.broadcast_to(bars[:, :, None], shape).reshape(len(bars), -1)

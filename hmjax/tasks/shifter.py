@@ -107,7 +107,7 @@ def _moved(task: Shifter) -> tuple[np.ndarray, np.ndarray]:
 @functools.cache
 def _support(task: Shifter) -> Support:
     rows, moved = _moved(task)
-    on = rows.sum(axis=1)
+    on = rows.sum(axis=1, dtype=np.float64)
     p_row = task.p_on**on * (1 - task.p_on) ** (task.width - on)
     classes = len(task.class_labels)
     images = [np.concatenate([rows] * task.copies + [m] * task.copies, axis=1) for m in moved]

@@ -1,0 +1,8 @@
+import os
+import tempfile
+
+# Programs that the tests start share what they compile with each other, and with nothing else.
+CACHE = tempfile.TemporaryDirectory(prefix="hmjax-tests-")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = CACHE.name
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+os.environ["MPLBACKEND"] = "agg"

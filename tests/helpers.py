@@ -1,0 +1,101 @@
+"""What several test files use: small machines, brute force, and a NumPy wake-sleep."""
+
+import itertools
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hmjax import machine
+from hmjax.machine import Params
+
+ROOT = Path(__file__).parent.parent
+DATA = Path(__file__).parent / "data"
+REFERENCE = sorted(DATA.glob("*.npz"))
+
+
+def random_params(key: jax.Array, sizes: tuple[int, ...], scale: float = 1.0) -> Params:
+    """A machine whose biases are random too."""
+    params = machine.init(key, sizes)
+    leaves, tree = jax.tree.flatten(params)
+    keys = jax.random.split(key, len(leaves))
+    drawn = [scale * jax.random.normal(k, x.shape) for k, x in zip(keys, leaves, strict=True)]
+    return jax.tree.unflatten(tree, drawn)
+
+
+def binary(n: int) -> np.ndarray:
+    return np.array(list(itertools.product((0, 1), repeat=n)), np.float32).reshape(2**n, n)
+
+
+def every_state(sizes: tuple[int, ...]) -> machine.States:
+    """Every joint state of a small machine, layer by layer."""
+    joint = binary(sum(sizes))
+    return tuple(jnp.asarray(x) for x in np.split(joint, np.cumsum(sizes)[:-1], axis=1))
+
+
+def as_index(states: machine.States) -> np.ndarray:
+    """The place of each row in `every_state`."""
+    joint = np.concatenate([np.asarray(x) for x in states], axis=1)
+    return (joint @ 2.0 ** np.arange(joint.shape[1])[::-1]).astype(int)
+
+
+def assert_frequencies(index: np.ndarray, probability: np.ndarray, sigmas: float) -> None:
+    """Asserts that counts of `index` are within so many standard errors of their expectation.
+
+    States expected fewer than 5 times are pooled, where the normal bound would not hold.
+    """
+    n = len(index)
+    counts = np.bincount(index, minlength=len(probability)).astype(float)
+    rare = n * probability < 5
+    counts = np.append(counts[~rare], counts[rare].sum())
+    p = np.append(probability[~rare], probability[rare].sum())
+    error = np.abs(counts - n * p) / np.sqrt(np.maximum(n * p * (1 - p), 1e-9) + 1e-6)
+    assert error.max() < sigmas, f"{error.max():.2f} standard errors"
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def numpy_wake_sleep_step(
+    params: Params, images: np.ndarray, noise_wake: list, noise_sleep: list, rate: float
+) -> Params:
+    """One wake-sleep step in float64 NumPy, by loops over layers and images."""
+    params = jax.tree.map(lambda x: np.array(x, np.float64), params)
+    depth, batch = len(params.generative), len(images)
+
+    def recognised(b: int) -> list:
+        x = [images[b].astype(np.float64)]
+        for level in range(depth):
+            weight, bias = params.recognition[level]
+            x.append((x[level] @ weight + bias > noise_wake[level][b]).astype(float))
+        return x
+
+    def dreamed(b: int) -> list:
+        x = [(params.prior.bias > noise_sleep[depth][b]).astype(float)]
+        for level in reversed(range(depth)):
+            weight, bias = params.generative[level]
+            x.insert(0, (x[0] @ weight + bias > noise_sleep[level][b]).astype(float))
+        return x
+
+    moves = jax.tree.map(np.zeros_like, params)
+    for b in range(batch):
+        x = recognised(b)
+        for level in range(depth):
+            weight, bias = params.generative[level]
+            error = x[level] - sigmoid(x[level + 1] @ weight + bias)
+            moves.generative[level].weight[:] += np.outer(x[level + 1], error) * rate / batch
+            moves.generative[level].bias[:] += error * rate / batch
+        moves.prior.bias[:] += (x[depth] - sigmoid(params.prior.bias)) * rate / batch
+    params = jax.tree.map(np.add, params, moves)
+
+    moves = jax.tree.map(np.zeros_like, params)
+    for b in range(batch):
+        x = dreamed(b)
+        for level in range(depth):
+            weight, bias = params.recognition[level]
+            error = x[level + 1] - sigmoid(x[level] @ weight + bias)
+            moves.recognition[level].weight[:] += np.outer(x[level], error) * rate / batch
+            moves.recognition[level].bias[:] += error * rate / batch
+    return jax.tree.map(np.add, params, moves)

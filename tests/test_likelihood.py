@@ -1,0 +1,111 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import REFERENCE, every_state, random_params
+
+import hmjax
+from hmjax import likelihood, machine, measures
+from hmjax.tasks import entropy_bits
+
+RELATIVE = 1e-4  # what float32 has to hold against the float64 references
+DEPTHS = [(5, 3), (6, 4, 2), (4, 3, 3, 2), (3, 4, 2, 2, 2)]
+
+
+@pytest.mark.parametrize("path", REFERENCE, ids=lambda path: path.stem)
+def test_the_independent_reference_is_reproduced(path):
+    reference = np.load(path)
+    params = hmjax.load_params(path)
+    images = reference["images"]
+    np.testing.assert_allclose(
+        hmjax.exact_log_prob(params, images), reference["log_prob_nats"], rtol=RELATIVE
+    )
+    bound = likelihood.recognition_bound(params, images)
+    np.testing.assert_allclose(bound.log_prob, reference["elbo_nats"], rtol=RELATIVE)
+    np.testing.assert_allclose(bound.mean_top, reference["mean_top"], rtol=RELATIVE)
+
+    task = hmjax.Bars() if "bars" in path.stem else hmjax.Shifter()
+    if path.stem == "shifter_large":
+        task = hmjax.Shifter(p_on=0.2)
+    support = task.support()
+    assert entropy_bits(support) == pytest.approx(float(reference["entropy_bits"]), rel=RELATIVE)
+    order = np.lexsort(images.T[::-1])
+    np.testing.assert_array_equal(support.images, images[order])
+    np.testing.assert_array_equal(support.label, reference["label"][order])
+    np.testing.assert_allclose(support.probabilities, reference["probabilities"][order], rtol=1e-9)
+
+    key = jax.random.key(0)
+    settings = hmjax.Evaluation(held_out=2, fantasies=1)
+    measured = measures.evaluate(key, key, params, 1, task=task, evaluation=settings)
+    for name in ("nll", "kl"):
+        exact = measured["exact_nll_bits" if name == "nll" else "kl_bits"]
+        assert float(exact) == pytest.approx(float(reference[f"{name}_bits"]), rel=RELATIVE)
+    if "p_right_given_top" in reference:
+        shown = np.asarray(measured["shown_given_top_exact"])
+        np.testing.assert_allclose(shown[:, 1], reference["p_right_given_top"], rtol=RELATIVE)
+        np.testing.assert_allclose(shown[:, 0], reference["p_left_given_top"], rtol=RELATIVE)
+
+
+@pytest.mark.parametrize("sizes", DEPTHS)
+def test_exact_values_equal_brute_force_at_any_depth(sizes):
+    params = random_params(jax.random.key(0), sizes, scale=2.0)
+    states = every_state(sizes)
+    images = np.asarray(states[0]).reshape(2 ** sizes[0], -1, sizes[0])[:, 0]
+    by_image = (len(images), -1)
+    log_p = np.asarray(machine.log_joint(params, states), np.float64).reshape(by_image)
+    log_q = np.asarray(machine.log_recognition(params, states), np.float64).reshape(by_image)
+    top = np.asarray(states[-1], np.float64).reshape(*by_image, sizes[-1])
+    p, q = np.exp(log_p), np.exp(log_q)
+
+    posterior = likelihood.generative_posterior(params, images)
+    np.testing.assert_allclose(posterior.log_prob, np.log(p.sum(axis=1)), rtol=1e-4, atol=1e-5)
+    expected = np.einsum("vs,vsk->vk", p / p.sum(axis=1, keepdims=True), top)
+    np.testing.assert_allclose(posterior.mean_top, expected, rtol=1e-4, atol=1e-6)
+
+    bound = likelihood.recognition_bound(params, images)
+    np.testing.assert_allclose(bound.log_prob, (q * (log_p - log_q)).sum(axis=1), rtol=1e-4)
+    np.testing.assert_allclose(bound.mean_top, np.einsum("vs,vsk->vk", q, top), rtol=1e-4)
+
+
+def test_expectation_is_the_sum_over_all_states():
+    logit = 2 * jax.random.normal(jax.random.key(0), (3, 5))
+    table = jax.random.normal(jax.random.key(1), (32, 2))
+    states = likelihood.all_states(5)
+    probability = jnp.exp(jax.vmap(lambda z: machine.log_bernoulli(states, z))(logit))
+    np.testing.assert_allclose(
+        likelihood.expectation(table, logit), probability @ table, rtol=1e-4, atol=1e-6
+    )
+
+
+def test_importance_sampling_is_exact_when_recognition_is_the_posterior():
+    # With no weights, layers are independent: the prior itself is the posterior.
+    params = machine.init(jax.random.key(0), (6, 4, 2), weight_scale=0.0)
+    images = jnp.asarray(np.eye(6, dtype=np.float32))
+    estimate = likelihood.importance_sampled(jax.random.key(1), params, images, 3)
+    exact = hmjax.exact_log_prob(params, images)
+    np.testing.assert_allclose(estimate.log_prob, exact, rtol=1e-5)
+
+
+def test_importance_sampling_lies_between_the_elbo_and_the_exact_value():
+    params = random_params(jax.random.key(2), (6, 4, 2))
+    images = jnp.tile(jnp.asarray([[1.0, 0, 1, 1, 0, 0]]), (4000, 1))
+    exact = float(hmjax.exact_log_prob(params, images[:1])[0])
+    bound = likelihood.recognition_bound(params, images[:1])
+    estimates = {
+        m: np.asarray(likelihood.importance_sampled(jax.random.key(3), params, images, m).log_prob)
+        for m in (1, 10)
+    }
+    error = {m: e.std() / np.sqrt(len(e)) for m, e in estimates.items()}
+    # One sample has the ELBO as its expectation; more close in on log p(v) from below.
+    assert abs(estimates[1].mean() - float(bound.log_prob[0])) < 4 * error[1]
+    assert estimates[10].mean() > estimates[1].mean() + 4 * error[1]
+    assert estimates[10].mean() < exact + 4 * error[10]
+    top = likelihood.importance_sampled(jax.random.key(4), params, images[:1], 20_000).mean_top[0]
+    mean = np.asarray(bound.mean_top[0])
+    assert (np.abs(top - mean) < 5 * np.sqrt(mean * (1 - mean) / 20_000)).all()
+
+
+def test_layers_too_large_to_enumerate_are_refused():
+    params = machine.init(jax.random.key(0), (4, 30, 2))
+    with pytest.raises(ValueError, match="too many to enumerate"):
+        hmjax.exact_log_prob(params, np.zeros((1, 4)))

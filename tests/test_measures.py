@@ -1,0 +1,105 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import DATA, random_params
+
+import hmjax
+from hmjax import machine, measures
+
+KEY = jax.random.key(0)
+
+
+def test_recovery_is_perfect_with_the_right_signs_and_chance_without_a_signal():
+    mean_top = jnp.asarray([[0.9, 0.1, 0.5], [0.8, 0.2, 0.5], [0.1, 0.9, 0.5], [0.2, 0.7, 0.5]])
+    named = jnp.asarray([[1.0, 0], [1, 0], [0, 1], [0, 1]])
+    weight = jnp.full(4, 0.25)
+    assert float(measures.class_recovery(mean_top, weight, named)) == 1
+    flat = jnp.full((4, 3), 0.5)
+    assert float(measures.class_recovery(flat, weight, named)) == 0.5
+
+
+def test_recovery_needs_the_best_sign_vector_not_the_plain_sum():
+    # The units' sum is constant; their difference tells the classes apart.
+    mean_top = jnp.asarray([[0.9, 0.1], [0.1, 0.9]])
+    named = jnp.eye(2)
+    assert float(measures.class_recovery(mean_top, jnp.full(2, 0.5), named)) == 1
+
+
+def test_an_ambiguous_image_counts_one_half_and_images_count_by_weight():
+    mean_top = jnp.asarray([[0.9], [0.1], [0.95]])
+    named = jnp.asarray([[0.0, 1.0], [1.0, 0.0], [0.5, 0.5]])
+    recovery = measures.class_recovery(mean_top, jnp.asarray([0.5, 0.3, 0.2]), named)
+    assert float(recovery) == pytest.approx(0.9)
+
+
+def test_measures_without_meaning_are_nan():
+    assert np.isnan(measures.class_recovery(jnp.ones((2, 3)), jnp.ones(2), jnp.ones((2, 3))))
+    assert np.isnan(measures.class_recovery(jnp.ones((2, 13)), jnp.ones(2), jnp.ones((2, 2))))
+    task = hmjax.Shifter(width=4, shifts=(-1, 0, 1))
+    params = random_params(KEY, (16, 4, 2))
+    measured = measures.evaluate(KEY, KEY, params, 5, task=task, evaluation=hmjax.Evaluation())
+    assert np.isnan(measured["direction_recovery_exact"])
+    assert np.isnan(measured["selectivity_exact"]).all()
+    assert np.isfinite(measured["exact_nll_bits"])
+
+
+def test_measures_of_machines_too_large_to_enumerate_are_sampled_only():
+    task = hmjax.Shifter(width=4)
+    evaluation = hmjax.Evaluation(held_out=8, fantasies=16)
+    small, large = (
+        measures.evaluate(
+            KEY, KEY, machine.init(KEY, (16, hidden, 2)), 5, task=task, evaluation=evaluation
+        )
+        for hidden in (4, 30)
+    )
+    assert {k: v.shape for k, v in small.items()} == {k: v.shape for k, v in large.items()}
+    assert np.isnan(large["exact_nll_bits"])
+    assert np.isfinite(large["is_nll_bits"])
+    assert np.isfinite(large["selectivity"]).all()
+
+
+@pytest.mark.parametrize("name", ["shifter_trained", "bars_small"])
+def test_sampled_shares_agree_with_the_exact_ones(name):
+    params = hmjax.load_params(DATA / f"{name}.npz")
+    task = hmjax.Bars() if "bars" in name else hmjax.Shifter()
+    n = 20_000
+    evaluation = hmjax.Evaluation(held_out=2, fantasies=n)
+    measured = measures.evaluate(KEY, KEY, params, 1, task=task, evaluation=evaluation)
+    for sampled, exact in (
+        ("fantasies", "fantasies_exact"),
+        ("shown_given_top", "shown_given_top_exact"),
+    ):
+        p = np.asarray(measured[exact], np.float64)
+        np.testing.assert_allclose(p.sum(axis=-1), 1, rtol=1e-4)
+        bound = 5 * np.sqrt(p * (1 - p) / n) + 1e-6
+        assert (np.abs(measured[sampled] - p) < bound).all()
+    np.testing.assert_allclose(
+        measured["selectivity_exact"],
+        measured["shown_given_top_exact"][:-1, 1] - measured["shown_given_top_exact"][-1, 1],
+    )
+
+
+def test_the_posterior_names_the_direction_at_least_as_well_as_chance():
+    params = hmjax.load_params(DATA / "shifter_trained.npz")
+    measured = measures.evaluate(
+        KEY, KEY, params, 50, task=hmjax.Shifter(), evaluation=hmjax.Evaluation()
+    )
+    assert 0.5 <= measured["direction_recovery_posterior"] <= 0.9693
+    # The sampled recovery, over n images, is within 5 standard errors of the exact one, plus what
+    # the best of 8 sign vectors gains on a sample.
+    gap = measured["direction_recovery"] - measured["direction_recovery_exact"]
+    assert abs(gap) < 5 * 0.5 / np.sqrt(256)
+    assert measured["elbo_bits"] <= -measured["exact_nll_bits"]
+
+
+def test_fields_are_what_one_unit_changes_and_looks_at():
+    params = random_params(KEY, (6, 4, 2))
+    fields = measures.generative_fields(params)
+    for unit in range(4):
+        on = jax.nn.sigmoid(machine.logits(params.generative[0], jnp.eye(4)[unit][None]))
+        off = jax.nn.sigmoid(machine.logits(params.generative[0], jnp.zeros((1, 4))))
+        np.testing.assert_allclose(fields[unit], (on - off)[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(
+        measures.recognition_fields(params), params.recognition[0].weight.T
+    )
