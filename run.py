@@ -175,12 +175,16 @@ def parse(kind: type[T], arguments: Sequence[str], program: str, **default: Any)
                 **default,
             )
     except SystemExit as stop:
-        if stop.code in (0, None):
+        if stop.code in (0, None):  # --help
             raise
-        text = re.sub(r"\x1b\[[0-9;]*m|[│╭╮╰╯]", "", complaint.getvalue())
-        said = [" ".join(part.split()) for part in re.split(r"─{3,}", text)]
-        lines = [part for part in said if part and not part.startswith("For full helptext")]
-        raise InvalidInput("; ".join(lines[1:])) from None
+        raise InvalidInput(unboxed(complaint.getvalue())) from None
+
+
+def unboxed(text: str) -> str:
+    """What a box of tyro's says, without its title and its pointer to --help, on one line."""
+    plain = re.sub(r"\x1b\[[0-9;]*m|[│╭╮╰╯]", "", text)
+    _title, *parts = (" ".join(part.split()) for part in re.split(r"[─-]{5,}", plain))
+    return "; ".join(part for part in parts if part and not part.startswith("For full helptext"))
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
@@ -217,6 +221,8 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except SystemExit as stop:  # --help
+        return int(stop.code or 0)
     return 0
 
 

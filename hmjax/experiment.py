@@ -1,5 +1,6 @@
 """The frozen description of a run: everything its numbers depend on."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -63,6 +64,12 @@ class Experiment:
     """Seed of every random draw, 0 to 2^32 - 1."""
 
     def __post_init__(self) -> None:
+        require(
+            re.fullmatch(r"[\w-]+", self.name) is not None,
+            "name",
+            self.name,
+            "must be letters, digits, '-' and '_'",
+        )
         require(1 <= self.steps <= MAX_STEPS, "steps", self.steps, f"must be 1 to {MAX_STEPS}")
         require(0 <= self.seed < 2**32, "seed", self.seed, f"must be 0 to {2**32 - 1}")
 

@@ -186,6 +186,10 @@ def _build(annotation: Any, value: Any, name: str) -> Any:
     """`value`, from JSON, as an instance of a type annotation."""
     options = typing.get_args(annotation)
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        if isinstance(value, dict):
+            options = tuple(o for o in options if _name(o) == value.get("kind"))
+        if len(options) == 1:
+            return _build(options[0], value, name)
         for option in options:
             try:
                 return _build(option, value, name)

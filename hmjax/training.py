@@ -85,7 +85,7 @@ def init_state(experiment: Experiment) -> TrainState:
     return TrainState(jnp.zeros((), jnp.int32), learner)
 
 
-def _scan_chunk(
+def _scan(
     key: jax.Array,
     state: TrainState,
     *,
@@ -96,18 +96,23 @@ def _scan_chunk(
 ) -> tuple[TrainState, jax.Array | None]:
     """Takes `steps` steps with draws made at once; also stacks what `watch` sees after each."""
     functions = rule.build(machine.sizes_of(state.learner.params))
+    # Never a loop of a step or two, which XLA would unroll and round differently.
+    length = max(steps, _CHUNK)
 
     def draw(step: jax.Array) -> tuple[jax.Array, Any]:
         key_images, key_noise = jax.random.split(jax.random.fold_in(key, step))
         images, _ = task.sample(key_images, rule.batch)
         return images, functions.draw(key_noise)
 
-    def step(learner: State, drawn: tuple[jax.Array, Any]) -> tuple[State, jax.Array | None]:
-        learner = functions.step(learner, *drawn)
+    def step(learner: State, numbered: tuple[jax.Array, Any]) -> tuple[State, jax.Array | None]:
+        number, (images, noise) = numbered
+        take = functools.partial(functions.step, learner, images, noise)
+        learner = take() if length == steps else jax.lax.cond(number < steps, take, lambda: learner)
         return learner, watch(learner.params)
 
-    drawn = jax.vmap(draw)(state.step + jnp.arange(steps))
-    learner, watched = jax.lax.scan(step, state.learner, drawn)
+    numbers = jnp.arange(length)
+    drawn = jax.vmap(draw)(state.step + numbers)
+    learner, watched = jax.lax.scan(step, state.learner, (numbers, drawn))
     return TrainState(state.step + steps, learner), watched
 
 
@@ -127,10 +132,10 @@ def train_block(
     Returns:
       The state after them.
     """
-    chunk = functools.partial(_scan_chunk, key, task=task, rule=rule)
+    scan = functools.partial(_scan, key, task=task, rule=rule)
     chunks, rest = divmod(steps, _CHUNK)
-    state, _ = jax.lax.scan(lambda state, _: chunk(state, steps=_CHUNK), state, length=chunks)
-    return chunk(state, steps=rest)[0] if rest else state
+    state, _ = jax.lax.scan(lambda state, _: scan(state, steps=_CHUNK), state, length=chunks)
+    return scan(state, steps=rest)[0] if rest else state
 
 
 @functools.cache
@@ -155,7 +160,7 @@ def _finite_after(
     key: jax.Array, state: TrainState, *, task: Task, rule: WakeSleep, steps: int
 ) -> jax.Array | None:
     """Whether the parameters are finite after each of the next `steps` steps, bool `[steps]`."""
-    return _scan_chunk(key, state, task=task, rule=rule, steps=steps, watch=is_finite)[1]
+    return _scan(key, state, task=task, rule=rule, steps=steps, watch=is_finite)[1]
 
 
 def measure(experiment: Experiment, state: TrainState, *, final: bool = False) -> Measures:

@@ -1,3 +1,5 @@
+import itertools
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -15,7 +17,7 @@ def test_init_has_the_shapes_dtypes_and_biases_of_the_design(sizes):
     params = machine.init(jax.random.key(0), sizes, p_on=0.3)
     assert machine.sizes_of(params) == sizes
     chex.assert_tree_all_finite(params)
-    for level, (low, high) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for level, (low, high) in enumerate(itertools.pairwise(sizes)):
         chex.assert_shape(params.generative[level].weight, (high, low))
         chex.assert_shape(params.recognition[level].weight, (low, high))
         chex.assert_shape(params.generative[level].bias, (low,))

@@ -118,5 +118,5 @@ def test_right_is_a_roll_by_plus_one():
     ],
 )
 def test_impossible_settings_are_refused(make):
-    with pytest.raises(InvalidInput, match=" is .*: must be "):
+    with pytest.raises(InvalidInput, match=r" is .*: must be "):
         make()

@@ -1,0 +1,233 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import ROOT
+from PIL import Image
+
+import run
+
+PICTURES = [
+    "training_curves",
+    "layer3_selectivity",
+    "layer2_receptive_fields",
+    "generated_samples",
+    "reconstructions",
+    "weights",
+]
+TINY_BARS = [
+    "--steps",
+    "600",
+    "--evaluation.every",
+    "200",
+    "--evaluation.held-out",
+    "16",
+    "--side",
+    "3",
+]
+
+
+def start(*arguments: str, **options) -> subprocess.Popen:
+    """Starts `python run.py ...` as a user would."""
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "run.py"), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "extra"),
+    [(["train", "debug"], set()), (["train", "bars", *TINY_BARS], {"recognition_codes.png"})],
+    ids=["debug", "bars"],
+)
+def test_train_makes_a_whole_run_folder(arguments, extra, tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert run.main([*arguments, "--out", str(folder)]) == 0
+    printed = capsys.readouterr().out
+    for heading in ("measure", "this run", "published", "floor / best", "NLL, exact (bits)"):
+        assert heading in printed
+    pictures = {f"{name}.png" for name in PICTURES} | {"dream.gif"} | extra
+    assert {path.name for path in (folder / "figures").iterdir()} == pictures
+    evaluations = len(np.load(folder / "metrics.npz")["step"])
+    for name in pictures:
+        with Image.open(folder / "figures" / name) as image:
+            assert min(image.size) > 200
+            assert len(set(image.convert("L").tobytes())) > 8, f"{name} is blank"
+            if name == "dream.gif":
+                assert image.n_frames == evaluations
+                assert image.info["duration"] == 200
+
+
+def test_figures_draws_again_without_training(tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert run.main(["train", "debug", "--no-figures", "--out", str(folder)]) == 0
+    assert not (folder / "figures").exists()
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert run.main(["figures", str(folder), "--fps", "20"]) == 0
+    assert {path: path.read_bytes() for path in before} == before
+    with Image.open(folder / "figures" / "dream.gif") as image:
+        assert image.info["duration"] == 50
+    assert run.main(["resume", str(folder)]) == 0
+    assert "is finished" in capsys.readouterr().out
+
+
+def test_options_reach_the_experiment(tmp_path):
+    folder = tmp_path / "run"
+    options = "--seed 7 --steps 100 --rule.learning-rate 0.2 --machine.hidden 5 3 --machine.top 2"
+    options += " --p-on 0.4 --shifts -2 1 --rule.optimiser momentum --rule.batch 2"
+    arguments = ["train", "debug", *options.split(), "--no-figures", "--out", str(folder)]
+    assert run.main(arguments) == 0
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["seed"], config["steps"]) == (7, 100)
+    assert config["rule"]["learning_rate"] == 0.2
+    assert config["rule"]["optimiser"] == "momentum"
+    assert config["machine"]["hidden"] == [5, 3]
+    assert config["task"]["p_on"] == 0.4
+    assert config["task"]["shifts"] == [-2, 1]
+
+
+def test_the_default_folder_is_named_after_the_experiment(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run.main(["train", "debug", "--seed", "3", "--steps", "10", "--no-figures"]) == 0
+    assert (tmp_path / "runs" / "debug-seed3" / "results.json").is_file()
+
+
+def test_list_names_every_experiment_on_a_line(capsys):
+    assert run.main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["bars", "debug", "shifter"]
+
+
+def test_help_explains_the_commands_and_every_option(capsys):
+    assert run.main(["--help"]) == 0
+    assert all(command in capsys.readouterr().out for command in ("train NAME", "resume DIR"))
+    assert run.main(["train", "shifter", "--help"]) == 0
+    printed = capsys.readouterr().out
+    for words in ("--rule.learning-rate FLOAT", "default: 0.1", "--p-on", "--machine.top", "steps"):
+        assert words in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ("train shiftr", "experiment is 'shiftr': did you mean 'shifter'?"),
+        ("trian shifter", "command is 'trian': did you mean 'train'?"),
+        ("train", "train needs the name of an experiment"),
+        ("train debug --steps -5", "steps is -5: must be 1 to 2147483647"),
+        ("train debug --steps 10.5", "--steps.*'10.5'.*INT"),
+        ("train debug --steps many", "--steps.*'many'.*INT"),
+        ("train debug --p-on 1.7", "p-on is 1.7: must be a probability between 0 and 1"),
+        ("train debug --rule.learning-rate 0", "rule.learning-rate is 0.0: must be above 0"),
+        ("train debug --rule.learning-rate nan", "rule.learning-rate is nan: must be above 0"),
+        ("train debug --rule.optimiser magic", "magic.*--rule.optimiser.*'sgd'"),
+        ("train debug --machine.hidden 0", r"machine.hidden is \(0,\): every layer must have"),
+        ("train debug --machine.top -1", "machine.top is -1: must be 1 to"),
+        ("train debug --width 40", "width is 40: must be 2 to 16 pixels"),
+        ("train debug --shifts 1 7", r"shifts is \(1, 7\): must be two or more shifts"),
+        ("train debug --seed -1", "seed is -1: must be 0 to"),
+        ("train debug --name ../up", "name is '../up': must be"),
+        ("train debug --fps 0", "fps is 0.0: must be above 0"),
+        ("train debug --lerning-rate 1", "Unrecognized options: --lerning-rate"),
+        ("train debug --out taken", "out is 'taken': is there already and is no run folder"),
+        ("train debug --out taken/file/run", "out is 'taken/file/run': cannot be written"),
+        ("resume", "Missing"),
+        ("resume nowhere", "DIR is 'nowhere': is not a folder"),
+        ("resume taken", r"taken/config.json does not exist"),
+        ("figures taken", r"taken/config.json does not exist"),
+        ("list everything", "list takes no arguments"),
+    ],
+)
+def test_bad_input_gets_one_line_and_status_2(arguments, complaint, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "file").write_text("precious")
+    assert run.main(arguments.split()) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert re.fullmatch(r"error: [^\n]*\n", said.err)
+    assert re.search(complaint, said.err), said.err
+    found = [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))]
+    assert found == ["taken", "taken/file"]
+
+
+def test_a_run_that_diverges_says_when_and_keeps_the_last_good_state(tmp_path, capsys):
+    folder = tmp_path / "run"
+    options = "--rule.learning-rate 3e38 --rule.optimiser momentum --evaluation.every 10 --no-figures --out"
+    assert run.main(["train", "debug", *options.split(), str(folder)]) == 1
+    complaint = capsys.readouterr().err.splitlines()[-1]
+    step = int(re.search(r"stopped being finite at step (\d+)", complaint).group(1))
+    checkpoint = np.load(folder / "checkpoint.npz")
+    assert step - 10 <= int(checkpoint["progress/state/step"]) < step
+    assert all(np.isfinite(checkpoint[name]).all() for name in checkpoint if "params" in name)
+    assert not (folder / "results.json").exists()
+
+
+LONG = ["train", "debug", "--steps", "400000", "--evaluation.every", "2000", "--no-figures"]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    assert run.main([*LONG, "--out", str(folder)]) == 0
+    return folder
+
+
+def test_a_killed_run_resumes_to_the_same_bits(uninterrupted, tmp_path):
+    folder = tmp_path / "run"
+    # Before anything is trained, at the first checkpoint, and at whatever happens some time in.
+    moments = [(folder.exists, 60), ((folder / "checkpoint.npz").exists, 60)]
+    moments += [(lambda: False, seconds) for seconds in (2.5, 3.5, 5)]
+    command, kills = [*LONG, "--out", str(folder)], 0
+    for is_time, at_most in moments:
+        process = start(*command)
+        deadline = time.monotonic() + at_most
+        while not is_time() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        kills += process.returncode == -signal.SIGKILL
+        if (folder / "results.json").exists():
+            break
+        command = ["resume", str(folder), "--no-figures"]
+    assert kills >= 2
+    process = start("resume", str(folder), "--no-figures")
+    assert process.wait(timeout=300) == 0
+    for name in ("params.npz", "snapshots.npz", "metrics.npz"):
+        assert (folder / name).read_bytes() == (uninterrupted / name).read_bytes(), name
+
+
+def test_ctrl_c_saves_says_how_to_resume_and_exits_130(uninterrupted, tmp_path):
+    folder = tmp_path / "run"
+    process = start(*LONG, "--out", str(folder))
+    while not (folder / "checkpoint.npz").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert f"python run.py resume {folder}" in said
+    assert "Traceback" not in said
+    assert 0 < int(np.load(folder / "checkpoint.npz")["progress/state/step"]) < 400_000
+    assert run.main(["resume", str(folder), "--no-figures"]) == 0
+    assert (folder / "params.npz").read_bytes() == (uninterrupted / "params.npz").read_bytes()
+
+
+def test_a_full_disk_is_one_line(tmp_path, monkeypatch, capsys):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    folder = tmp_path / "run"
+    monkeypatch.setattr(os, "fsync", full)
+    assert run.main(["train", "debug", "--out", str(folder)]) == 2
+    assert "No space left on device" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

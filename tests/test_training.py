@@ -1,0 +1,125 @@
+import dataclasses
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import hmjax
+from configs import debug
+from hmjax import training
+from hmjax.errors import Diverged
+
+SMALL = dataclasses.replace(debug.experiment, steps=1200)
+
+
+def with_evaluation(every: int, **changes) -> hmjax.Experiment:
+    evaluation = dataclasses.replace(SMALL.evaluation, every=every)
+    return dataclasses.replace(SMALL, evaluation=evaluation, **changes)
+
+
+def test_training_learns():
+    experiment = dataclasses.replace(SMALL, steps=30_000)
+    progress = training.train(dataclasses.replace(experiment, evaluation=hmjax.Evaluation()))
+    first, last = progress.curves["exact_nll_bits"][[0, -1]]
+    assert last < first - 8
+
+
+def test_the_same_experiment_gives_the_same_bits_and_another_seed_others():
+    first, again = training.train(SMALL), training.train(SMALL)
+    chex.assert_trees_all_equal(first._replace(train_seconds=0), again._replace(train_seconds=0))
+    other = training.train(dataclasses.replace(SMALL, seed=2))
+    assert (other.params.prior.bias != first.params.prior.bias).any()
+
+
+def test_parameters_do_not_depend_on_how_often_the_run_is_evaluated():
+    whole = training.train(with_evaluation(1200)).params
+    for every in (500, 77, 1000):
+        chex.assert_trees_all_equal(training.train(with_evaluation(every)).params, whole)
+
+
+def test_a_run_taken_up_in_the_middle_ends_in_the_same_bits():
+    whole = training.train(SMALL)
+    middle = next(training.advance(SMALL, training.start(SMALL)))
+    assert int(middle.state.step) == 500
+    *_, resumed = training.advance(SMALL, middle)
+    chex.assert_trees_all_equal(resumed.curves, whole.curves)
+    chex.assert_trees_all_equal(resumed.snapshots, whole.snapshots)
+    chex.assert_trees_all_equal(resumed.state, whole.state)
+
+
+def test_curves_and_snapshots_share_the_step_axis():
+    progress = training.train(SMALL)
+    assert progress.curves["step"].tolist() == [0, 500, 1000, 1200]
+    for leaf in jax.tree.leaves((progress.curves, progress.snapshots)):
+        assert len(leaf) == 4
+    last = jax.tree.map(lambda leaf: leaf[-1], progress.snapshots)
+    chex.assert_trees_all_equal(last, progress.params)
+
+
+def test_the_draws_of_a_step_depend_on_the_seed_and_the_step_alone():
+    # One call over all steps and one call a step: the same states at the end.
+    task, rule = SMALL.task, SMALL.rule
+    key = training.keys_of(1).steps
+    at_once = training.train_block(key, training.init_state(SMALL), task=task, rule=rule, steps=7)
+    state = training.init_state(SMALL)
+    for _ in range(7):
+        state = training.train_block(key, state, task=task, rule=rule, steps=1)
+    chex.assert_trees_all_equal(at_once, state)
+
+
+def test_a_block_is_traced_once_for_all_seeds_and_starts():
+    chex.clear_trace_counter()
+    task, rule = SMALL.task, SMALL.rule
+    block = jax.jit(
+        chex.assert_max_traces(training.train_block.__wrapped__, n=1),
+        static_argnames=("task", "rule", "steps"),
+    )
+    for seed in (1, 2, 3):
+        experiment = dataclasses.replace(SMALL, seed=seed)
+        state = training.init_state(experiment)
+        for _ in range(2):
+            state = block(training.keys_of(seed).steps, state, task=task, rule=rule, steps=50)
+        assert int(state.step) == 100
+
+
+def test_every_optimiser_schedule_and_batch_trains():
+    for rule in (
+        hmjax.WakeSleep(batch=4, optimiser="adam", learning_rate=0.02),
+        hmjax.WakeSleep(optimiser="momentum", learning_rate=0.01, decay_at=600),
+    ):
+        curves = training.train(with_evaluation(1200, rule=rule)).curves
+        assert curves["exact_nll_bits"][-1] < curves["exact_nll_bits"][0] - 1
+
+
+def test_divergence_names_the_first_bad_step_and_keeps_what_was_good():
+    # A rate so large that momentum overflows float32 within a few dozen steps.
+    rule = hmjax.WakeSleep(learning_rate=3e38, optimiser="momentum")
+    experiment = with_evaluation(10, rule=rule)
+    good = training.start(experiment)
+    ahead = training.advance(experiment, good)
+    with pytest.raises(Diverged) as caught:  # noqa: PT012
+        while True:
+            good = next(ahead)
+    chex.assert_tree_all_finite(good.params)
+    key = training.keys_of(experiment.seed).steps
+    start = int(good.state.step)
+    assert start < caught.value.step <= start + 10
+
+    def after(steps):
+        state = training.train_block(
+            key, training.init_state(experiment), task=experiment.task, rule=rule, steps=steps
+        )
+        return bool(training.is_finite(state.learner.params))
+
+    assert after(caught.value.step - 1)
+    assert not after(caught.value.step)
+
+
+def test_deep_and_shallow_machines_train():
+    for hidden in ((), (6, 5), (8, 6, 4)):
+        machine = hmjax.Machine(hidden=hidden, top=3)
+        progress = training.train(with_evaluation(1200, machine=machine))
+        assert np.isfinite(progress.curves["exact_nll_bits"]).all()
+        assert jnp.isfinite(progress.params.prior.bias).all()
