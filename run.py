@@ -21,7 +21,7 @@ import tqdm
 import tyro
 
 import configs
-from hmjax import Diverged, Experiment, InvalidInput, runs
+from hmjax import Diverged, Experiment, InvalidInput, platform, runs
 from hmjax.errors import require
 from hmjax.training import Progress
 
@@ -204,6 +204,7 @@ def main(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print((__doc__ or "").strip())
         return 0 if arguments else 2
+    platform.prepare()
     command, *rest = arguments
     try:
         if command not in COMMANDS:

@@ -110,7 +110,8 @@ def test_list_names_every_experiment_on_a_line(capsys):
 
 def test_help_explains_the_commands_and_every_option(capsys):
     assert run.main(["--help"]) == 0
-    assert all(command in capsys.readouterr().out for command in ("train NAME", "resume DIR"))
+    printed = capsys.readouterr().out
+    assert all(usage in printed for usage in ("train NAME", "resume DIR", "figures DIR", "list"))
     assert run.main(["train", "shifter", "--help"]) == 0
     printed = capsys.readouterr().out
     for words in ("--rule.learning-rate FLOAT", "default: 0.1", "--p-on", "--machine.top", "steps"):
@@ -162,8 +163,9 @@ def test_bad_input_gets_one_line_and_status_2(arguments, complaint, tmp_path, mo
 
 def test_a_run_that_diverges_says_when_and_keeps_the_last_good_state(tmp_path, capsys):
     folder = tmp_path / "run"
-    options = "--rule.learning-rate 3e38 --rule.optimiser momentum --evaluation.every 10 --no-figures --out"
-    assert run.main(["train", "debug", *options.split(), str(folder)]) == 1
+    options = "--rule.learning-rate 3e38 --rule.optimiser momentum --evaluation.every 10"
+    arguments = ["train", "debug", *options.split(), "--no-figures", "--out", str(folder)]
+    assert run.main(arguments) == 1
     complaint = capsys.readouterr().err.splitlines()[-1]
     step = int(re.search(r"stopped being finite at step (\d+)", complaint).group(1))
     checkpoint = np.load(folder / "checkpoint.npz")

@@ -1,0 +1,29 @@
+import re
+
+from helpers import ROOT
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_lines_beside_the_equations_are_lines_of_the_code():
+    code = "".join(
+        (ROOT / "hmjax" / name).read_text() for name in ("machine.py", "rules/wake_sleep.py")
+    )
+    rows = re.findall(r"^\| .* \| `(.*)`.* \|$", README, flags=re.MULTILINE)
+    assert len(rows) == 7
+    for line in rows:
+        assert line in code, line
+
+
+def test_the_notebook_example_runs():
+    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    names: dict = {}
+    exec(example.replace("20_000", "200"), names)
+    assert names["run"].curves["exact_nll_bits"].shape == (2,)
+    assert names["hidden"].shape == (508, 16)
+    assert names["fantasies"].shape == (64, 32)
+
+
+def test_every_file_the_readme_links_to_exists():
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).exists(), target
