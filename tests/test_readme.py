@@ -9,7 +9,7 @@ def test_the_lines_beside_the_equations_are_lines_of_the_code():
     code = "".join(
         (ROOT / "hmjax" / name).read_text() for name in ("machine.py", "rules/wake_sleep.py")
     )
-    rows = re.findall(r"^\| .* \| `(.*)`.* \|$", README, flags=re.MULTILINE)
+    rows = re.findall(r"^\| .* \| `([^`]*)`.* \|$", README, flags=re.MULTILINE)
     assert len(rows) == 7
     for line in rows:
         assert line in code, line
