@@ -100,9 +100,6 @@ def init(
 
 def logits(layer: Layer, inputs: jax.Array) -> jax.Array:
     """The logits `[n, n_out]` that a layer gives its units for inputs `[n, n_in]`."""
-    if inputs.shape[0] == 1:
-        # A product of one row is written as a sum, which XLA fuses with what surrounds it.
-        return jnp.sum(inputs[:, :, None] * layer.weight, axis=1) + layer.bias
     return jnp.matmul(inputs, layer.weight, precision="highest") + layer.bias
 
 

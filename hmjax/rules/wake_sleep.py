@@ -93,7 +93,5 @@ def sleep_gradient(params: Params, states: States) -> tuple[Layer, ...]:
 def delta_rule(layer: Layer, *, inputs: jax.Array, targets: jax.Array) -> Layer:
     """The delta rule (predicted - target) * input, averaged over the batch, as a gradient."""
     error = jax.nn.sigmoid(machine.logits(layer, inputs)) - targets
-    if len(inputs) == 1:
-        return Layer(inputs[0, :, None] * error[0], error[0])
     weight = jnp.matmul(inputs.T, error, precision="highest") / len(inputs)
     return Layer(weight, jnp.mean(error, axis=0))
