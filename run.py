@@ -134,7 +134,15 @@ def draw(folder: Path, movie: Movie) -> None:
     """Draws the pictures of a finished run."""
     from analysis import pictures
 
-    print(f"pictures in {pictures.draw_all(runs.read(folder), fps=movie.fps)}")
+    try:
+        drawn = pictures.draw_all(runs.read(folder), fps=movie.fps)
+    except KeyboardInterrupt:
+        command = f"python run.py figures {shlex.quote(str(folder))}"
+        print(
+            f"\ninterrupted; the run is complete. Draw its pictures by: {command}", file=sys.stderr
+        )
+        raise
+    print(f"pictures in {drawn}")
 
 
 @contextlib.contextmanager

@@ -36,12 +36,12 @@ def training_curves(run: Run, _: Material) -> Figure:
     reached = results["direction_recovery_exact"]
     recovery.set_title(
         f"{kind.capitalize()} recovery by the top units"
-        + (f": {reached:.3f} of {best:.3f}" if reached is not None else "")
+        + (f": {reached:.3f} of {best:.3f}" if reached is not None else ", exact not defined here")
     )
     recovery.set_ylabel("share of images named correctly")
     recovery.set_ylim(0.45, 1.03)
     recovery.legend(loc="center right", bbox_to_anchor=(1, 0.72))
-    _steps_axis(recovery)
+    _steps_axis(recovery, run)
     return figure
 
 
@@ -60,7 +60,6 @@ def nll_curve(axes: Axes, run: Run) -> None:
     axes.set_yscale("log")
     highest = max(run.curves["is_nll_bits"].max(), entropy * 1.5)
     axes.set_ylim(entropy * 0.9, highest * 1.1)
-    axes.set_xlim(-0.02 * steps[-1], 1.02 * steps[-1])
     axes.text(
         steps[-1], entropy * 0.985, f"entropy of the data {entropy:.2f}", ha="right", va="top",
         color="#555555",
@@ -70,7 +69,7 @@ def nll_curve(axes: Axes, run: Run) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
     axes.set_ylabel("NLL (bits an image, log scale)")
-    _steps_axis(axes)
+    _steps_axis(axes, run)
 
 
 def _best_nll(run: Run):
@@ -78,6 +77,8 @@ def _best_nll(run: Run):
     return exact if exact[-1] == exact[-1] else run.curves["is_nll_bits"]
 
 
-def _steps_axis(axes: Axes) -> None:
+def _steps_axis(axes: Axes, run: Run) -> None:
+    last = run.curves["step"][-1]
+    axes.set_xlim(-0.02 * last, 1.02 * last)
     axes.set_xlabel("training step")
     axes.xaxis.set_major_formatter(FuncFormatter(style.thousands))

@@ -96,24 +96,26 @@ def weights(run: Run, _: Material) -> Figure:
     """Hinton diagrams of every weight and bias."""
     params = run.params
     depth = len(params.generative)
-    heights = [3, *(layer.weight.shape[0] + 3 for layer in params.generative[::-1])]
+    heights = [3.5, *(layer.weight.shape[0] + 4 for layer in params.generative[::-1])]
     widest = max(layer.weight.shape[1] for layer in params.generative) + 2
     figure = Figure(
         figsize=(15, min(16.0, 1.6 + 7.3 * sum(heights) / widest)), layout="constrained"
     )
     top, *grid = figure.subplots(depth + 1, 2, height_ratios=heights)
-    hinton(top[0], np.asarray(params.prior.bias)[None])
-    top[0].set_title(f"generative bias $b_{depth}$ of the top, layer {depth}")
+    hinton(top[0], np.asarray(params.prior.bias)[None], f"generative bias $b_{depth}$ of the top")
+    top[0].set_xlabel(f"unit of layer {depth}")
     top[1].set_axis_off()
     for (left, right), level in zip(grid, reversed(range(depth)), strict=True):
         generative, recognition = params.generative[level], params.recognition[level]
-        hinton(left, np.vstack([generative.weight, generative.bias[None]]))
-        hinton(right, np.column_stack([recognition.weight.T, recognition.bias]))
-        left.set_title(
-            f"generative $W_{level}$, layer {level + 1} to {level}; last row: bias $b_{level}$"
+        hinton(
+            left,
+            np.vstack([generative.weight, generative.bias[None]]),
+            f"generative $W_{level}$; last row: bias $b_{level}$",
         )
-        right.set_title(
-            f"recognition $R_{level}$, layer {level} to {level + 1}; last column: bias $c_{level}$"
+        hinton(
+            right,
+            np.column_stack([recognition.weight.T, recognition.bias]),
+            f"recognition $R_{level}$, transposed; last column: bias $c_{level}$",
         )
         for axes in (left, right):
             axes.set_ylabel(f"unit of layer {level + 1}")
@@ -125,7 +127,7 @@ def weights(run: Run, _: Material) -> Figure:
     return figure
 
 
-def hinton(axes: Axes, table: np.ndarray) -> None:
+def hinton(axes: Axes, table: np.ndarray, title: str) -> None:
     """A Hinton diagram of a matrix: white squares are positive, black negative."""
     rows, columns = table.shape
     half = 0.48 * np.sqrt(np.abs(table) / max(np.abs(table).max(), 1e-12)).reshape(-1, 1, 1)
@@ -141,10 +143,7 @@ def hinton(axes: Axes, table: np.ndarray) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
-    axes.text(
-        1, -0.02, f"largest {np.abs(table).max():.1f}", transform=axes.transAxes, ha="right",
-        va="top", fontsize=9, color="#555555",
-    )  # fmt: skip
+    axes.set_title(f"{title} (largest {np.abs(table).max():.1f})", fontsize=11)
 
 
 def fields(params: machine.Params, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -22,6 +22,8 @@ from hmjax.machine import Layer, Params, Prior
 
 T = TypeVar("T")
 
+_PARTIAL = ".partial-"  # in the names of temporary files
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -30,7 +32,7 @@ def replacing(path: Path) -> Iterator[Path]:
     A crash at any moment leaves either the old file or the new one, whole.
     """
     descriptor, name = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix
+        dir=path.parent, prefix=f".{path.stem}{_PARTIAL}", suffix=path.suffix
     )
     os.close(descriptor)
     temporary = Path(name)
@@ -42,6 +44,12 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Removes what writers that were killed left behind in a folder."""
+    for path in folder.glob(f".*{_PARTIAL}*"):
+        path.unlink()
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -79,7 +79,8 @@ def exact_log_prob(params: Params, images: jax.Array) -> jax.Array:
       `[n]`, in nats. Divide by `-log(2)` for bits.
 
     Raises:
-      ValueError: if a layer is too large to enumerate (see `ENUMERABLE`).
+      ValueError: if the images do not fit the machine, or a layer is too large to enumerate (see
+        `ENUMERABLE`).
     """
     return generative_posterior(params, images).log_prob
 
@@ -201,6 +202,8 @@ def _probabilities(logit: jax.Array) -> jax.Array:
 def _checked(params: Params, images: jax.Array) -> jax.Array:
     images = jnp.asarray(images, jnp.float32)
     sizes = machine.sizes_of(params)
+    if images.ndim != 2 or images.shape[1] != sizes[0]:
+        raise ValueError(f"images have shape {images.shape}, must be [n, {sizes[0]}]")
     if not is_enumerable(sizes, len(images)):
         raise ValueError(f"layers {sizes} and {len(images)} images are too many to enumerate")
     return images

@@ -19,6 +19,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from hmjax.errors import require
+
 States = tuple[jax.Array, ...]
 """A state of every layer, (x_0, ..., x_L), each `[n, n_l]` of zeros and ones."""
 
@@ -81,7 +83,15 @@ def init(
 
     Returns:
       `Params` in float32, every bias but the visible one 0.
+
+    Raises:
+      InvalidInput: if there are fewer than two layers, an empty one, or `p_on` is no probability.
     """
+    sizes = tuple(sizes)
+    require(
+        len(sizes) >= 2 and min(sizes) >= 1, "sizes", sizes, "must be two or more layers of units"
+    )
+    require(0 < p_on < 1, "p_on", p_on, "must be a probability between 0 and 1")
     pairs = list(itertools.pairwise(sizes))
     shapes = [(high, low) for low, high in pairs] + pairs
     ends = list(itertools.accumulate(math.prod(shape) for shape in shapes))

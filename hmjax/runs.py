@@ -33,6 +33,35 @@ from hmjax.measures import Measures
 from hmjax.tasks import best_accuracy, entropy_bits
 from hmjax.training import Progress
 
+PROMISED = (
+    "task",
+    "classes",
+    "sizes",
+    "seed",
+    "steps",
+    "train_seconds",
+    "total_seconds",
+    "steps_per_second",
+    "entropy_bits",
+    "is_nll_bits",
+    "exact_nll_bits",
+    "kl_bits",
+    "elbo_bits",
+    "direction_recovery",
+    "direction_recovery_exact",
+    "direction_recovery_posterior",
+    "direction_recovery_best_possible",
+    "selectivity",
+    "selectivity_exact",
+    "p_right_given_top",
+    "p_left_given_top",
+    "shown_given_top",
+    "shown_given_top_exact",
+    "fantasies",
+    "fantasies_exact",
+)
+"""What every `results.json` holds."""
+
 _CHECKPOINT_SECONDS = 1.0  # between checkpoints; what a kill can lose
 
 
@@ -127,6 +156,7 @@ def carry_out(
     """
     began = time.perf_counter()
     experiment = read_experiment(folder)
+    files.sweep(folder)
     path = folder / "checkpoint.npz"
     progress, earlier_seconds = _read_checkpoint(path, experiment) if path.exists() else (None, 0.0)
 
@@ -164,7 +194,11 @@ def read(folder: Path) -> Run:
       InvalidInput: if a file is missing, truncated or does not belong to the experiment.
     """
     experiment = read_experiment(folder)
-    results = files.read_json(folder / "results.json")
+    path = folder / "results.json"
+    results = files.read_json(path)
+    lacking = set(PROMISED) - (results.keys() if isinstance(results, dict) else set())
+    if lacking:
+        raise InvalidInput(f"{path} lacks {', '.join(sorted(lacking))}")
     path = folder / "metrics.npz"
     curves = files.restore(path, files.read_arrays(path), _curves_template(experiment))
     evaluations = len(curves["step"])
@@ -178,7 +212,11 @@ def read(folder: Path) -> Run:
 
 
 def summarise(experiment: Experiment, progress: Progress) -> dict[str, Any]:
-    """The measures of the machine as it stands, as JSON values; one without meaning is `None`."""
+    """The measures of the machine as it stands, as JSON values; one without meaning is `None`.
+
+    `train_seconds` leaves out compiling and measuring; `total_seconds`, which `carry_out` fills in,
+    holds all but the pictures.
+    """
     measures = training.measure(experiment, progress.state, final=True)
     step = int(measures.pop("step"))
     plain = {name: _plain(measure) for name, measure in measures.items()}

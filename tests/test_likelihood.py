@@ -105,6 +105,12 @@ def test_importance_sampling_lies_between_the_elbo_and_the_exact_value():
     assert (np.abs(top - mean) < 5 * np.sqrt(mean * (1 - mean) / 20_000)).all()
 
 
+def test_images_that_do_not_fit_are_refused():
+    params = machine.init(jax.random.key(0), (4, 3))
+    with pytest.raises(ValueError, match=r"images have shape \(2, 5\), must be \[n, 4\]"):
+        hmjax.exact_log_prob(params, np.zeros((2, 5)))
+
+
 def test_layers_too_large_to_enumerate_are_refused():
     params = machine.init(jax.random.key(0), (4, 30, 2))
     with pytest.raises(ValueError, match="too many to enumerate"):

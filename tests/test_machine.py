@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers import as_index, assert_frequencies, every_state, random_params, sigmoid
 
-from hmjax import machine
+from hmjax import InvalidInput, machine
 
 SIZES = [(5, 3), (6, 4, 2), (4, 3, 3, 2)]
 
@@ -83,6 +83,14 @@ def test_one_row_and_many_rows_have_the_same_logits():
     many = machine.logits(params.recognition[0], x)
     single = jnp.concatenate([machine.logits(params.recognition[0], row[None]) for row in x])
     chex.assert_trees_all_close(many, single, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "p_on"), [((3,), 0.5), ((3, 0), 0.5), ((3, 2), 0.0), ((3, 2), float("nan"))]
+)
+def test_impossible_machines_are_refused(sizes, p_on):
+    with pytest.raises(InvalidInput, match=r" is .*: must be "):
+        machine.init(jax.random.key(0), sizes, p_on=p_on)
 
 
 def test_hold_top_makes_every_fantasy_have_that_top():

@@ -114,6 +114,7 @@ def test_the_schedule_drops_the_rate_from_its_step_on():
         {"learning_rate": float("inf")},
         {"recognition_rate": -1.0},
         {"batch": 0},
+        {"optimiser": "magic"},
         {"decay_at": 0},
         {"decay_factor": 0.0},
     ],

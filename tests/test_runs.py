@@ -91,12 +91,8 @@ def test_the_folder_holds_what_it_should(finished):
 
 def test_results_hold_every_promised_measure(finished):
     results = json.loads((finished / "results.json").read_text())
-    promised = """task, seed, steps, train_seconds, total_seconds, steps_per_second, entropy_bits,
-        is_nll_bits, exact_nll_bits, kl_bits, elbo_bits, direction_recovery,
-        direction_recovery_exact, direction_recovery_posterior, direction_recovery_best_possible,
-        selectivity, selectivity_exact, p_right_given_top, p_left_given_top, fantasies"""
-    for name in promised.replace("\n", " ").split(","):
-        assert results[name.strip()] is not None, name
+    assert set(results) == set(runs.PROMISED)
+    assert None not in results.values()
     curves = np.load(finished / "metrics.npz")
     assert results["exact_nll_bits"] == pytest.approx(float(curves["exact_nll_bits"][-1]))
     assert sum(results["fantasies"].values()) == pytest.approx(1)
@@ -165,6 +161,18 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["file.json"]
 
 
+def test_what_a_killed_writer_left_is_swept_up(tmp_path):
+    folder = tmp_path / "run"
+    runs.create(EXPERIMENT, folder)
+    with files.replacing(folder / "checkpoint.npz") as temporary:
+        left = folder / temporary.name.replace("partial-", "partial-killed")
+        left.write_bytes(b"half")
+        temporary.write_bytes(b"")
+    (folder / "checkpoint.npz").unlink()
+    runs.carry_out(folder)
+    assert not left.exists()
+
+
 def corrupt(path, how):
     """Damages a file in one of the ways files get damaged."""
     content = path.read_bytes()
@@ -175,6 +183,8 @@ def corrupt(path, how):
             path.write_bytes(b"")
         case "text":
             path.write_text("not what you think")
+        case "foreign" if path.suffix == ".json":
+            path.write_text('{"apples": 3}')
         case "foreign":
             np.savez(path, apples=np.ones(3))
         case "array":
@@ -185,7 +195,7 @@ def corrupt(path, how):
 
 
 @pytest.mark.parametrize("how", ["truncated", "empty", "text", "foreign", "array", "missing"])
-@pytest.mark.parametrize("name", ["params.npz", "metrics.npz", "snapshots.npz"])
+@pytest.mark.parametrize("name", ["params.npz", "metrics.npz", "snapshots.npz", "results.json"])
 def test_a_damaged_file_is_named_on_one_line(finished, tmp_path, name, how):
     folder = tmp_path / "run"
     folder.mkdir()

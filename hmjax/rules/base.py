@@ -1,5 +1,6 @@
 """What every learning rule gives, and the optimisers all rules share."""
 
+import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -9,6 +10,8 @@ import optax
 
 from hmjax.errors import require
 from hmjax.machine import Params
+
+Optimiser = Literal["sgd", "momentum", "adam"]
 
 
 class State(NamedTuple):
@@ -48,7 +51,7 @@ class Descent:
     """Learning rate of the generative net, above 0."""
     recognition_rate: float | None = None
     """Learning rate of the recognition net, above 0; the same as learning-rate if not given."""
-    optimiser: Literal["sgd", "momentum", "adam"] = "sgd"
+    optimiser: Optimiser = "sgd"
     """How gradients are applied; momentum is sgd with momentum 0.9."""
     batch: int = 1
     """Images in a step, at least 1."""
@@ -63,6 +66,13 @@ class Descent:
             rates.append(("recognition-rate", self.recognition_rate))
         for field, value in rates:
             require(0 < value < float("inf"), f"rule.{field}", value, "must be above 0 and finite")
+        known = typing.get_args(Optimiser)
+        require(
+            self.optimiser in known,
+            "rule.optimiser",
+            self.optimiser,
+            f"must be one of {', '.join(known)}",
+        )
         require(self.batch >= 1, "rule.batch", self.batch, "must be at least 1 image")
         decay_at = self.decay_at
         require(
