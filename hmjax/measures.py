@@ -4,7 +4,6 @@ A measure of a sampled estimate stands beside the exact one wherever enumeration
 two classes, "right" is the class of the higher label: right for the shifter, vertical for the bars.
 """
 
-import functools
 import itertools
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +54,6 @@ class Evaluation:
             require(value >= least, name, value, f"must be at least {least}")
 
 
-@functools.partial(jax.jit, static_argnames=("task", "evaluation"))
 def evaluate(
     key: jax.Array,
     key_held_out: jax.Array,
@@ -65,7 +63,7 @@ def evaluate(
     task: Task,
     evaluation: Evaluation,
 ) -> Measures:
-    """Takes every measure of one machine.
+    """Takes every measure of one machine; to be compiled with `task` and `evaluation` static.
 
     Args:
       key: for the samples of this evaluation.

@@ -29,7 +29,7 @@ from hmjax import files, training
 from hmjax.errors import InvalidInput, require
 from hmjax.experiment import Experiment
 from hmjax.machine import Params
-from hmjax.measures import Measures
+from hmjax.measures import Measures, evaluate
 from hmjax.tasks import best_accuracy, entropy_bits
 from hmjax.training import Progress
 
@@ -318,7 +318,10 @@ def _read_checkpoint(path: Path, experiment: Experiment) -> tuple[Progress, floa
 
 def _curves_template(experiment: Experiment) -> Measures:
     """The shapes of `Progress.curves`, -1 standing for however many evaluations."""
-    curves = jax.eval_shape(lambda: training.measure(experiment, training.init_state(experiment)))
+    state = jax.eval_shape(functools.partial(training.init_state, experiment))
+    key = jax.eval_shape(jax.random.key, 0)
+    take = functools.partial(evaluate, task=experiment.task, evaluation=experiment.evaluation)
+    curves = {"step": state.step} | jax.eval_shape(take, key, key, state.learner.params, 1)
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((-1, *leaf.shape), leaf.dtype), curves)
 
 

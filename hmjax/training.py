@@ -8,6 +8,7 @@ are drawn at once and scanned over, which is several times faster.
 import functools
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
@@ -23,6 +24,8 @@ from hmjax.rules import State, WakeSleep
 from hmjax.tasks import Task
 
 _CHUNK = 500  # steps whose draws are made at once
+
+_COMPILER = ThreadPoolExecutor(1, thread_name_prefix="compile")
 
 
 class Keys(NamedTuple):
@@ -139,14 +142,26 @@ def train_block(
 
 
 @functools.cache
-def _compiled_block(
+def _compiling_block(
     task: Task, rule: WakeSleep, sizes: tuple[int, ...], steps: int
-) -> jax.stages.Compiled:
-    key = jax.eval_shape(jax.random.key, 0)
-    params = jax.eval_shape(functools.partial(machine.init, sizes=sizes), key)
-    learner = jax.eval_shape(rule.build(sizes).init, params)
-    state = TrainState(jax.eval_shape(lambda: jnp.zeros((), jnp.int32)), learner)
-    return train_block.lower(key, state, task=task, rule=rule, steps=steps).compile()
+) -> Future[jax.stages.Compiled]:
+    """`train_block` for these settings, compiled once, on a core of its own."""
+
+    def compiled() -> jax.stages.Compiled:
+        key = jax.eval_shape(jax.random.key, 0)
+        params = jax.eval_shape(functools.partial(machine.init, sizes=sizes), key)
+        learner = jax.eval_shape(rule.build(sizes).init, params)
+        state = TrainState(jax.eval_shape(lambda: jnp.zeros((), jnp.int32)), learner)
+        return train_block.lower(key, state, task=task, rule=rule, steps=steps).compile()
+
+    return _COMPILER.submit(compiled)
+
+
+def _next_block(experiment: Experiment, done: int) -> Future[jax.stages.Compiled]:
+    """The block from step `done` to the next evaluation."""
+    every = experiment.evaluation.every
+    steps = min(every - done % every, experiment.steps - done)
+    return _compiling_block(experiment.task, experiment.rule, experiment.sizes, steps)
 
 
 @jax.jit
@@ -163,6 +178,14 @@ def _finite_after(
     return _scan(key, state, task=task, rule=rule, steps=steps, watch=is_finite)[1]
 
 
+_evaluate = jax.jit(
+    evaluate,
+    static_argnames=("task", "evaluation"),
+    # It is many small kernels, which take longer to compile than to run; this makes them no slower.
+    compiler_options={"xla_backend_optimization_level": 1},
+)
+
+
 def measure(experiment: Experiment, state: TrainState, *, final: bool = False) -> Measures:
     """Every measure of a training state, and its step (see `hmjax.measures.evaluate`).
 
@@ -172,7 +195,7 @@ def measure(experiment: Experiment, state: TrainState, *, final: bool = False) -
       final: take `final_samples` importance samples an image, not `samples`.
     """
     keys, evaluation = keys_of(experiment.seed), experiment.evaluation
-    measures = evaluate(
+    measures = _evaluate(
         jax.random.fold_in(keys.evaluation, state.step),
         keys.held_out,
         state.learner.params,
@@ -185,6 +208,7 @@ def measure(experiment: Experiment, state: TrainState, *, final: bool = False) -
 
 def start(experiment: Experiment) -> Progress:
     """A run before its first step, evaluated once."""
+    _next_block(experiment, done=0)  # compiles while the first evaluation does
     state = init_state(experiment)
     seen = measure(experiment, state), state.learner.params
     curves, snapshots = jax.tree.map(lambda leaf: np.asarray(leaf)[None], seen)
@@ -207,13 +231,12 @@ def advance(experiment: Experiment, progress: Progress) -> Iterator[Progress]:
     key = keys_of(experiment.seed).steps
     task, rule = experiment.task, experiment.rule
     while (done := int(progress.state.step)) < experiment.steps:
-        every = experiment.evaluation.every
-        steps = min(every - done % every, experiment.steps - done)
-        block = _compiled_block(task, rule, experiment.sizes, steps)
+        block = _next_block(experiment, done).result()
         began = time.perf_counter()
         state = jax.block_until_ready(block(key, progress.state))
         seconds = time.perf_counter() - began
         if not is_finite(state.learner.params):
+            steps = int(state.step) - done
             finite = _finite_after(key, progress.state, task=task, rule=rule, steps=steps)
             raise Diverged(done + 1 + int(np.argmin(finite)))
         seen = measure(experiment, state), state.learner.params

@@ -7,8 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hmjax import machine
+from hmjax import machine, measures
 from hmjax.machine import Params
+
+evaluate = jax.jit(measures.evaluate, static_argnames=("task", "evaluation"))
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data"

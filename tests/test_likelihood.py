@@ -2,10 +2,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import REFERENCE, every_state, random_params
+from helpers import REFERENCE, evaluate, every_state, random_params
 
 import hmjax
-from hmjax import likelihood, machine, measures
+from hmjax import likelihood, machine
 from hmjax.tasks import entropy_bits
 
 RELATIVE = 1e-4  # what float32 has to hold against the float64 references
@@ -36,7 +36,7 @@ def test_the_independent_reference_is_reproduced(path):
 
     key = jax.random.key(0)
     settings = hmjax.Evaluation(held_out=2, fantasies=1)
-    measured = measures.evaluate(key, key, params, 1, task=task, evaluation=settings)
+    measured = evaluate(key, key, params, 1, task=task, evaluation=settings)
     for name in ("nll", "kl"):
         exact = measured["exact_nll_bits" if name == "nll" else "kl_bits"]
         assert float(exact) == pytest.approx(float(reference[f"{name}_bits"]), rel=RELATIVE)

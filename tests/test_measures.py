@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import DATA, random_params
+from helpers import DATA, evaluate, random_params
 
 import hmjax
 from hmjax import machine, measures
@@ -38,7 +38,7 @@ def test_measures_without_meaning_are_nan():
     assert np.isnan(measures.class_recovery(jnp.ones((2, 13)), jnp.ones(2), jnp.ones((2, 2))))
     task = hmjax.Shifter(width=4, shifts=(-1, 0, 1))
     params = random_params(KEY, (16, 4, 2))
-    measured = measures.evaluate(KEY, KEY, params, 5, task=task, evaluation=hmjax.Evaluation())
+    measured = evaluate(KEY, KEY, params, 5, task=task, evaluation=hmjax.Evaluation())
     assert np.isnan(measured["direction_recovery_exact"])
     assert np.isnan(measured["selectivity_exact"]).all()
     assert np.isfinite(measured["exact_nll_bits"])
@@ -48,9 +48,7 @@ def test_measures_of_machines_too_large_to_enumerate_are_sampled_only():
     task = hmjax.Shifter(width=4)
     evaluation = hmjax.Evaluation(held_out=8, fantasies=16)
     small, large = (
-        measures.evaluate(
-            KEY, KEY, machine.init(KEY, (16, hidden, 2)), 5, task=task, evaluation=evaluation
-        )
+        evaluate(KEY, KEY, machine.init(KEY, (16, hidden, 2)), 5, task=task, evaluation=evaluation)
         for hidden in (4, 30)
     )
     assert {k: v.shape for k, v in small.items()} == {k: v.shape for k, v in large.items()}
@@ -65,7 +63,7 @@ def test_sampled_shares_agree_with_the_exact_ones(name):
     task = hmjax.Bars() if "bars" in name else hmjax.Shifter()
     n = 20_000
     evaluation = hmjax.Evaluation(held_out=2, fantasies=n)
-    measured = measures.evaluate(KEY, KEY, params, 1, task=task, evaluation=evaluation)
+    measured = evaluate(KEY, KEY, params, 1, task=task, evaluation=evaluation)
     for sampled, exact in (
         ("fantasies", "fantasies_exact"),
         ("shown_given_top", "shown_given_top_exact"),
@@ -82,9 +80,7 @@ def test_sampled_shares_agree_with_the_exact_ones(name):
 
 def test_the_posterior_names_the_direction_at_least_as_well_as_chance():
     params = hmjax.load_params(DATA / "shifter_trained.npz")
-    measured = measures.evaluate(
-        KEY, KEY, params, 50, task=hmjax.Shifter(), evaluation=hmjax.Evaluation()
-    )
+    measured = evaluate(KEY, KEY, params, 50, task=hmjax.Shifter(), evaluation=hmjax.Evaluation())
     assert 0.5 <= measured["direction_recovery_posterior"] <= 0.9693
     # The sampled recovery, over n images, is within 5 standard errors of the exact one, plus what
     # the best of 8 sign vectors gains on a sample.
