@@ -120,7 +120,9 @@ def log_bernoulli(x: jax.Array, logit: jax.Array) -> jax.Array:
 
 def draw_noise(key: jax.Array, sizes: Sequence[int], n: int) -> Noise:
     """Standard logistic noise for `n` samples of layers of the given sizes."""
-    noise = jax.random.logistic(key, (n, sum(sizes)), jnp.float32)
+    bits = jax.random.bits(key, (n, sum(sizes)), jnp.uint32)
+    uniform = ((bits >> 9).astype(jnp.float32) + 0.5) * 2**-23  # never 0, never 1
+    noise = jnp.log(uniform / (1 - uniform))
     return tuple(jnp.split(noise, list(itertools.accumulate(sizes[:-1])), axis=-1))
 
 

@@ -22,6 +22,7 @@ from hmjax.machine import Params
 from hmjax.measures import Measures, evaluate
 from hmjax.rules import State, WakeSleep
 from hmjax.tasks import Task
+from hmjax.threefry import unrolled
 
 _CHUNK = 500  # steps whose draws are made at once
 
@@ -99,6 +100,7 @@ def _scan(
 ) -> tuple[TrainState, jax.Array | None]:
     """Takes `steps` steps with draws made at once; also stacks what `watch` sees after each."""
     functions = rule.build(machine.sizes_of(state.learner.params))
+    key = unrolled(key)
     # Never a loop of a step or two, which XLA would unroll and round differently.
     length = max(steps, _CHUNK)
 

@@ -1,12 +1,13 @@
+import os
+
 from hmjax import platform
 
 
 def test_flags_already_set_are_kept(monkeypatch):
-    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=false")
+    given = "--xla_cpu_enable_fast_math=false --xla_cpu_prefer_vector_width=128"
+    monkeypatch.setenv("XLA_FLAGS", given)
     platform.prepare()
     platform.prepare()
-    import os
-
-    first, second = os.environ["XLA_FLAGS"].split()
-    assert first == "--xla_cpu_enable_fast_math=false"
-    assert second.startswith("--xla_backend_extra_options=")
+    *kept, added = os.environ["XLA_FLAGS"].split()
+    assert kept == given.split()
+    assert added.startswith("--xla_backend_extra_options=")
