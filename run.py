@@ -1,6 +1,7 @@
 """Helmholtz machines from the command line.
 
 python run.py train NAME [options]   train an experiment of configs/; --help lists the options
+python run.py population NAME        train many seeds of an experiment side by side
 python run.py resume DIR             go on with an interrupted run
 python run.py figures DIR            draw the pictures of a finished run again
 python run.py list                   the experiments, one line each
@@ -21,8 +22,9 @@ import tqdm
 import tyro
 
 import configs
-from hmjax import Diverged, Experiment, InvalidInput, platform, runs
+from hmjax import Diverged, Experiment, InvalidInput, platform, runs, train_population
 from hmjax.errors import require
+from hmjax.population import MAX_SEED
 from hmjax.training import Progress
 
 T = TypeVar("T")
@@ -54,6 +56,28 @@ class Train:
 
 
 @dataclasses.dataclass(frozen=True)
+class Population:
+    """Trains one machine a seed, on every core or accelerator, and measures them exactly."""
+
+    experiment: Annotated[Experiment, tyro.conf.arg(name="")]
+    seeds: int = 64
+    """Machines to train, at least 1."""
+    first_seed: int = 0
+    """Seed of the first machine, 0 to 2^32 - 1; the others follow."""
+    out: Path | None = None
+    """Folder of the population; runs/NAME-seedsK-L if not given."""
+    overwrite: bool = False
+    """Replace the run that is in the folder, if one is."""
+
+    def __post_init__(self) -> None:
+        most = MAX_SEED + 1 - self.first_seed
+        require(
+            0 <= self.first_seed <= MAX_SEED, "first-seed", self.first_seed, "must be 0 to 2^32 - 1"
+        )
+        require(1 <= self.seeds <= most, "seeds", self.seeds, f"must be 1 to {most}")
+
+
+@dataclasses.dataclass(frozen=True)
 class Resume:
     """Goes on with an interrupted run, to the same bits as if it had not been."""
 
@@ -74,19 +98,27 @@ class Figures:
 
 
 def train(arguments: Sequence[str]) -> None:
-    if not arguments or arguments[0].startswith("-"):
-        if {"-h", "--help"} & set(arguments):
-            arguments = ["shifter", *arguments]
-        else:
-            raise InvalidInput(
-                f"train needs the name of an experiment: one of {', '.join(configs.names())}"
-            )
-    name, *rest = arguments
-    options = parse(Train, rest, f"run.py train {name}", default=Train(configs.load(name)))
+    options = parse_named(Train, arguments, "train")
     experiment = options.experiment
     folder = options.out or Path("runs") / f"{experiment.name}-seed{experiment.seed}"
     runs.create(experiment, folder, overwrite=options.overwrite)
     finish(folder, options)
+
+
+def population(arguments: Sequence[str]) -> None:
+    from analysis import table
+
+    options = parse_named(Population, arguments, "population")
+    experiment = options.experiment
+    default = configs.load(experiment.name).seed
+    require(experiment.seed == default, "seed", experiment.seed, "must be left to --first-seed")
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    folder = options.out or Path("runs") / f"{experiment.name}-seeds{seeds[0]}-{seeds[-1]}"
+    runs.create_population(experiment, seeds, folder, overwrite=options.overwrite)
+    with tqdm.tqdm(total=experiment.steps, unit=" steps", unit_scale=True) as bar:
+        trained = train_population(experiment, seeds, lambda done: bar.update(done - bar.n))
+    print(table.render_population(runs.write_population(experiment, trained, folder)))
+    print(f"machines in {folder}")
 
 
 def resume(arguments: Sequence[str]) -> None:
@@ -166,7 +198,24 @@ def progress_bar():
         yield show
 
 
-def parse(kind: type[T], arguments: Sequence[str], program: str, **default: Any) -> T:
+def parse_named(kind: Callable[..., T], arguments: Sequence[str], command: str) -> T:
+    """The options of a command on an experiment, whose name comes first.
+
+    Raises:
+      InvalidInput: if the name or the options are wrong.
+    """
+    if not arguments or arguments[0].startswith("-"):
+        if {"-h", "--help"} & set(arguments):
+            arguments = ["shifter", *arguments]
+        else:
+            raise InvalidInput(
+                f"{command} needs the name of an experiment: one of {', '.join(configs.names())}"
+            )
+    name, *rest = arguments
+    return parse(kind, rest, f"run.py {command} {name}", default=kind(configs.load(name)))
+
+
+def parse(kind: Callable[..., T], arguments: Sequence[str], program: str, **default: Any) -> T:
     """Tyro's parser, with its complaints on one line.
 
     Raises:
@@ -197,6 +246,7 @@ def unboxed(text: str) -> str:
 
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "train": train,
+    "population": population,
     "resume": resume,
     "figures": figures,
     "list": list_experiments,

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from hmjax import Experiment
 
 PUBLISHED: dict[str, dict[str, str]] = {
@@ -42,6 +44,36 @@ def render(experiment: Experiment, results: dict[str, Any]) -> str:
     rule = "  ".join("-" * width for width in widths)
     text = ["  ".join(f"{c:<{w}}" for c, w in zip(line, widths, strict=True)) for line in lines]
     return "\n".join(line.rstrip() for line in [text[0], rule, *text[1:]])
+
+
+def render_population(results: dict[str, Any]) -> str:
+    """The table of a population: how each measure is distributed over its seeds."""
+    seeds = np.array(results["seeds"])
+    lines = [f"{'measure':<32}{'median':>9}{'quartiles':>20}{'least':>9}{'most':>9}  at seeds"]
+    for label, name in (
+        ("NLL, exact (bits)", "exact_nll_bits"),
+        ("ELBO, exact (bits)", "elbo_bits"),
+        ("recovery, exact", "direction_recovery_exact"),
+        ("strongest |selectivity|, exact", "selectivity_exact"),
+    ):
+        values = np.array(results[name], float)
+        values = np.abs(values).max(axis=1) if values.ndim == 2 else values
+        finite = np.flatnonzero(np.isfinite(values))
+        if not len(finite):
+            continue
+        low, middle, high = np.quantile(values[finite], (0.25, 0.5, 0.75))
+        least, most = (finite[pick(values[finite])] for pick in (np.argmin, np.argmax))
+        quartiles = f"{low:.3f} to {high:.3f}"
+        lines.append(
+            f"{label:<32}{middle:>9.3f}{quartiles:>20}{values[least]:>9.3f}{values[most]:>9.3f}"
+            f"  {seeds[least]}, {seeds[most]}"
+        )
+    diverged = seeds[[nll is None for nll in results["exact_nll_bits"]]]
+    seconds, cost = results["train_seconds"], results["microseconds_per_seed_and_step"]
+    lines.append(f"trained {len(seeds)} seeds in {seconds:.1f} s, {cost:.3f} us a seed and step")
+    if len(diverged):
+        lines.append(f"without an exact NLL, and left out: seeds {', '.join(map(str, diverged))}")
+    return "\n".join(lines)
 
 
 def _number(value: float | None) -> str:

@@ -6,6 +6,7 @@ from hmjax.files import load_params
 from hmjax.likelihood import exact_log_prob
 from hmjax.machine import Params, generate, init, log_joint, log_recognition, recognise
 from hmjax.measures import Evaluation
+from hmjax.population import Population, train_population
 from hmjax.rules import WakeSleep
 from hmjax.tasks import Bars, Shifter
 from hmjax.training import train
@@ -19,6 +20,7 @@ __all__ = [
     "InvalidInput",
     "Machine",
     "Params",
+    "Population",
     "Shifter",
     "WakeSleep",
     "__version__",
@@ -30,4 +32,5 @@ __all__ = [
     "log_recognition",
     "recognise",
     "train",
+    "train_population",
 ]

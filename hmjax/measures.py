@@ -103,12 +103,12 @@ def evaluate(
         "fantasies": shown[-1],
         "shown_given_top": shown[:-1],
         "selectivity": selectivity(shown[:-1], task),
-        **_exact(params, task),
+        **exact(params, task),
     }
 
 
-def _exact(params: Params, task: Task) -> Measures:
-    """The measures by enumeration; NaN where a layer is too large for it."""
+def exact(params: Params, task: Task) -> Measures:
+    """The measures of `evaluate` by enumeration; NaN where a layer is too large for it."""
     support = task.support()
     sizes = machine.sizes_of(params)
     tops, classes = sizes[-1], len(task.class_labels)

@@ -1,6 +1,9 @@
 """What JAX is told before it starts."""
 
+import contextlib
 import os
+
+import jax
 
 _CPU_OPTIONS = {
     # The loop over steps becomes one function instead of a kernel an operation: a step is under a
@@ -16,10 +19,11 @@ _VECTOR_WIDTH = 512  # bits; no more than the machine has is used
 
 
 def prepare() -> None:
-    """Has XLA compile for small loops on a CPU.
+    """Has XLA compile for small loops on a CPU, and makes every core a device of its own.
 
-    Call this before anything is computed with JAX, which reads its flags once. What `XLA_FLAGS`
-    already says of backend options or of the vector width is left alone.
+    Call this before anything is computed with JAX, which reads its settings once; later, it is in
+    vain. What `XLA_FLAGS` already says of backend options, of the vector width or of the
+    number of devices is left alone.
     """
     options = ",".join(f"{name}={value}" for name, value in _CPU_OPTIONS.items())
     flags = os.environ.get("XLA_FLAGS", "").split()
@@ -30,3 +34,14 @@ def prepare() -> None:
         if not any(given.startswith(f"--{flag}=") for given in flags):
             flags.append(f"--{flag}={value}")
     os.environ["XLA_FLAGS"] = " ".join(flags)
+    if "xla_force_host_platform_device_count" not in os.environ["XLA_FLAGS"]:
+        with contextlib.suppress(RuntimeError):  # JAX has started
+            jax.config.update("jax_num_cpu_devices", _cores())
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1

@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +30,7 @@ from hmjax.errors import InvalidInput, require
 from hmjax.experiment import Experiment
 from hmjax.machine import Params
 from hmjax.measures import Measures, evaluate
+from hmjax.population import Population
 from hmjax.tasks import best_accuracy, entropy_bits
 from hmjax.training import Progress
 
@@ -92,6 +93,54 @@ def create(experiment: Experiment, folder: Path, *, overwrite: bool = False) -> 
       InvalidInput: if the folder is there already (and not a run's, or `overwrite` is off), or
         cannot be written.
     """
+    _create(files.experiment_to_json(experiment), folder, overwrite)
+
+
+def create_population(
+    experiment: Experiment, seeds: Sequence[int], folder: Path, *, overwrite: bool = False
+) -> None:
+    """Makes the folder of a new population, as `create` does."""
+    config = {
+        "kind": "Population",
+        "seeds": list(seeds),
+        "experiment": files.experiment_to_json(experiment),
+    }
+    _create(config, folder, overwrite)
+
+
+def write_population(
+    experiment: Experiment, population: Population, folder: Path
+) -> dict[str, Any]:
+    """Writes `params.npz`, with a leading seed axis, and `results.json`, with lists by seed.
+
+    Returns:
+      The content of `results.json`.
+    """
+    files.write_arrays(folder / "params.npz", population.params)
+    count, seconds = len(population.seeds), population.train_seconds
+    results = {
+        "task": type(experiment.task).__name__.lower(),
+        "classes": list(experiment.task.class_names),
+        "sizes": list(experiment.sizes),
+        "seeds": population.seeds.tolist(),
+        "steps": experiment.steps,
+        "train_seconds": seconds,
+        "microseconds_per_seed_and_step": seconds / count / experiment.steps * 1e6,
+        "entropy_bits": entropy_bits(experiment.task.support()),
+        "direction_recovery_best_possible": best_accuracy(experiment.task.support()),
+        **{name: _plain(measure) for name, measure in population.measures.items()},
+    }
+    files.write_json(folder / "results.json", results)
+    return results
+
+
+def _create(config: dict[str, Any], folder: Path, overwrite: bool) -> None:
+    """Makes a folder with `config.json` and `environment.json`, in one step.
+
+    Raises:
+      InvalidInput: if the folder is there already (and not a run's, or `overwrite` is off), or
+        cannot be written.
+    """
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         is_run = (folder / "config.json").is_file()
         require(is_run, "out", str(folder), "is there already and is no run folder; name another")
@@ -106,7 +155,7 @@ def create(experiment: Experiment, folder: Path, *, overwrite: bool = False) -> 
         new = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
         try:
             os.chmod(new, 0o755)
-            files.write_json(new / "config.json", files.experiment_to_json(experiment))
+            files.write_json(new / "config.json", config)
             files.write_json(new / "environment.json", environment())
             if folder.exists():
                 old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))

@@ -72,15 +72,16 @@ class Progress(NamedTuple):
         return self.state.learner.params
 
 
-def keys_of(seed: int) -> Keys:
+def keys_of(seed: int | jax.Array) -> Keys:
     """The keys that a seed gives."""
     return Keys(*jax.random.split(jax.random.key(seed), 4))
 
 
-def init_state(experiment: Experiment) -> TrainState:
-    """The state before the first step."""
+def init_state(experiment: Experiment, keys: Keys | None = None) -> TrainState:
+    """The state before the first step, of the experiment's seed or of that which gave `keys`."""
+    keys = keys_of(experiment.seed) if keys is None else keys
     params = jax.jit(machine.init, static_argnames=("sizes", "p_on", "weight_scale"))(
-        keys_of(experiment.seed).init,
+        keys.init,
         sizes=experiment.sizes,
         p_on=experiment.task.p_on,
         weight_scale=experiment.machine.weight_scale,

@@ -1,8 +1,16 @@
 import os
 import tempfile
 
+import jax
+
+from hmjax import platform
+
 # Programs that the tests start share what they compile with each other, and with nothing else.
 CACHE = tempfile.TemporaryDirectory(prefix="hmjax-tests-")
 os.environ["JAX_COMPILATION_CACHE_DIR"] = CACHE.name
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 os.environ["MPLBACKEND"] = "agg"
+
+# Two devices on any machine, so that what is sharded is sharded in the tests.
+platform.prepare()
+jax.config.update("jax_num_cpu_devices", 2)

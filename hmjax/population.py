@@ -1,0 +1,110 @@
+"""Populations: many seeds of one experiment, trained side by side.
+
+Each member is bit for bit the machine that its seed gives alone, whatever the population around it:
+its draws depend on its seed and the step, and it is trained by the same scan. The seed axis is
+sharded over the devices. On a CPU each core takes its seeds in turn, a block of steps at a time, so
+that a machine's weights and draws stay in the cache; elsewhere all seeds of a device step together.
+"""
+
+import functools
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from hmjax import measures, training
+from hmjax.errors import require
+from hmjax.experiment import Experiment
+from hmjax.machine import Params
+from hmjax.measures import Measures
+from hmjax.training import TrainState
+
+MAX_SEED = 2**32 - 1
+
+_SEEDS = PartitionSpec("seed")
+
+
+class Population(NamedTuple):
+    """Trained machines, one a seed.
+
+    Attributes:
+      seeds: uint32 `[s]`.
+      params: the machines, arrays with a leading axis `[s]`.
+      measures: NumPy arrays by name, `[s, ...]`: the exact ones of `hmjax.measures.evaluate`. A
+        machine whose parameters are not finite has NaN.
+      train_seconds: spent in training, without compiling and measuring.
+    """
+
+    seeds: np.ndarray
+    params: Params
+    measures: Measures
+    train_seconds: float
+
+
+def train_population(
+    experiment: Experiment,
+    seeds: Sequence[int] | np.ndarray,
+    on_block: Callable[[int], None] = lambda _: None,
+) -> Population:
+    """Trains one machine a seed, on every local device.
+
+    Args:
+      experiment: what to run; its own `seed` is not used.
+      seeds: `[s]`, 0 to 2^32 - 1 each, for example `range(64)`.
+      on_block: called with the steps taken so far, after each block.
+
+    Returns:
+      The machines in the order of `seeds`. `jax.tree.map(lambda leaf: leaf[i], population.params)`
+      is the machine that `train` gives for `seeds[i]`.
+
+    Raises:
+      InvalidInput: if there are no seeds, or one is out of range.
+    """
+    require(len(seeds) >= 1, "seeds", len(seeds), "must be at least 1")
+    for seed in (min(seeds), max(seeds)):
+        require(0 <= seed <= MAX_SEED, "seed", int(seed), f"must be 0 to {MAX_SEED}")
+    devices = jax.local_devices()[: len(seeds)]
+    # Every device takes equally many; the last seed fills up, and is dropped at the end.
+    padding = -len(seeds) % len(devices)
+    padded = np.pad(np.asarray(seeds, np.uint32), (0, padding), mode="edge")
+    mesh = Mesh(np.array(devices), ("seed",))
+    group = 1 if devices[0].platform == "cpu" else len(padded) // len(devices)
+    over_seeds = functools.partial(_over_seeds, mesh=mesh, group=group)
+
+    on_devices = jax.device_put(padded, NamedSharding(mesh, _SEEDS))
+    keys = over_seeds(training.keys_of)(on_devices)
+    state = over_seeds(functools.partial(training.init_state, experiment))(keys)
+    seconds, done = 0.0, 0
+    blocks: dict[int, jax.stages.Compiled] = {}
+    while done < experiment.steps:
+        steps = min(experiment.evaluation.every, experiment.steps - done)
+        if steps not in blocks:
+            block = functools.partial(
+                _take, task=experiment.task, rule=experiment.rule, steps=steps
+            )
+            blocks[steps] = over_seeds(block).lower((keys.steps, state)).compile()
+        began = time.perf_counter()
+        state = jax.block_until_ready(blocks[steps]((keys.steps, state)))
+        seconds += time.perf_counter() - began
+        done += steps
+        on_block(done)
+
+    exact = over_seeds(functools.partial(measures.exact, task=experiment.task))
+    measured = exact(state.learner.params)
+    params, measured = jax.tree.map(
+        lambda leaf: np.asarray(leaf)[: len(seeds)], (state.learner.params, measured)
+    )
+    return Population(padded[: len(seeds)], params, measured, seconds)
+
+
+def _take(member: tuple[jax.Array, TrainState], **settings) -> TrainState:
+    return training.train_block(*member, **settings)
+
+
+def _over_seeds(function: Callable, *, mesh: Mesh, group: int) -> jax.stages.Wrapped:
+    """`function` of one member, compiled for a sharded axis of them, `group` at once a device."""
+    mapped = functools.partial(jax.lax.map, function, batch_size=group)
+    return jax.jit(jax.shard_map(mapped, mesh=mesh, in_specs=_SEEDS, out_specs=_SEEDS))
