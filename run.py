@@ -263,6 +263,7 @@ def main(arguments: Sequence[str]) -> int:
         print((__doc__ or "").strip())
         return 0 if arguments else 2
     platform.prepare()
+    platform.cache_compiled()
     command, *rest = arguments
     try:
         if command not in COMMANDS:

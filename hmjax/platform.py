@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from pathlib import Path
 
 import jax
 
@@ -14,8 +15,9 @@ _CPU_OPTIONS = {
     "-unroll-full-max-count": 4,
 }
 
-
 _VECTOR_WIDTH = 512  # bits; no more than the machine has is used
+
+_WORTH_KEEPING_SECONDS = 0.1  # of compiling
 
 
 def prepare() -> None:
@@ -37,6 +39,19 @@ def prepare() -> None:
     if "xla_force_host_platform_device_count" not in os.environ["XLA_FLAGS"]:
         with contextlib.suppress(RuntimeError):  # JAX has started
             jax.config.update("jax_num_cpu_devices", _cores())
+
+
+def cache_compiled() -> None:
+    """Has JAX keep what it compiles in a folder of the user's, for the next run to load.
+
+    `JAX_COMPILATION_CACHE_DIR` names another folder, and `JAX_ENABLE_COMPILATION_CACHE=0` turns it
+    off, as JAX documents.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        jax.config.update("jax_compilation_cache_dir", str(Path(caches) / "hmjax"))
+    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", _WORTH_KEEPING_SECONDS)
 
 
 def _cores() -> int:

@@ -1,5 +1,8 @@
 import os
 
+import jax
+import pytest
+
 from hmjax import platform
 
 
@@ -11,3 +14,15 @@ def test_flags_already_set_are_kept(monkeypatch):
     *kept, added = os.environ["XLA_FLAGS"].split()
     assert kept == given.split()
     assert added.startswith("--xla_backend_extra_options=")
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_what_is_compiled_is_kept_in_the_users_cache(named, monkeypatch, tmp_path):
+    kept = {}
+    monkeypatch.setattr(jax.config, "update", kept.__setitem__)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    if not named:
+        monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+    platform.cache_compiled()
+    folder = {} if named else {"jax_compilation_cache_dir": str(tmp_path / "hmjax")}
+    assert kept == folder  # the tests' own threshold stands
