@@ -66,45 +66,89 @@ def train_population(
     require(len(seeds) >= 1, "seeds", len(seeds), "must be at least 1")
     for seed in (min(seeds), max(seeds)):
         require(0 <= seed <= MAX_SEED, "seed", int(seed), f"must be 0 to {MAX_SEED}")
-    devices = jax.local_devices()[: len(seeds)]
-    # Every device takes equally many; the last seed fills up, and is dropped at the end.
-    padding = -len(seeds) % len(devices)
-    padded = np.pad(np.asarray(seeds, np.uint32), (0, padding), mode="edge")
-    mesh = Mesh(np.array(devices), ("seed",))
-    group = 1 if devices[0].platform == "cpu" else len(padded) // len(devices)
-    over_seeds = functools.partial(_over_seeds, mesh=mesh, group=group)
-
-    on_devices = jax.device_put(padded, NamedSharding(mesh, _SEEDS))
-    keys = over_seeds(training.keys_of)(on_devices)
-    state = over_seeds(functools.partial(training.init_state, experiment))(keys)
+    placed = place(seeds)
+    members = start(experiment, placed)
     seconds, done = 0.0, 0
     blocks: dict[int, jax.stages.Compiled] = {}
     while done < experiment.steps:
         steps = min(experiment.evaluation.every, experiment.steps - done)
         if steps not in blocks:
-            block = functools.partial(
-                _take, task=experiment.task, rule=experiment.rule, steps=steps
-            )
-            blocks[steps] = over_seeds(block).lower((keys.steps, state)).compile()
+            blocks[steps] = compile_block(experiment, placed, members, steps)
         began = time.perf_counter()
-        state = jax.block_until_ready(blocks[steps]((keys.steps, state)))
+        members = jax.block_until_ready(blocks[steps](members))
         seconds += time.perf_counter() - began
         done += steps
         on_block(done)
 
-    exact = over_seeds(functools.partial(measures.exact, task=experiment.task))
-    measured = exact(state.learner.params)
+    params = members.state.learner.params
+    exact = _over_seeds(functools.partial(measures.exact, task=experiment.task), placed)
     params, measured = jax.tree.map(
-        lambda leaf: np.asarray(leaf)[: len(seeds)], (state.learner.params, measured)
+        lambda leaf: np.asarray(leaf)[: len(seeds)], (params, exact(params))
     )
-    return Population(padded[: len(seeds)], params, measured, seconds)
+    return Population(np.asarray(seeds, np.uint32), params, measured, seconds)
 
 
-def _take(member: tuple[jax.Array, TrainState], **settings) -> TrainState:
-    return training.train_block(*member, **settings)
+class Placed(NamedTuple):
+    """Seeds on their devices.
+
+    Attributes:
+      seeds: uint32 `[s + p]`, sharded, equally many a device: the last is there p times more.
+      mesh: the devices.
+      group: how many seeds a device steps together.
+    """
+
+    seeds: jax.Array
+    mesh: Mesh
+    group: int
 
 
-def _over_seeds(function: Callable, *, mesh: Mesh, group: int) -> jax.stages.Wrapped:
-    """`function` of one member, compiled for a sharded axis of them, `group` at once a device."""
-    mapped = functools.partial(jax.lax.map, function, batch_size=group)
-    return jax.jit(jax.shard_map(mapped, mesh=mesh, in_specs=_SEEDS, out_specs=_SEEDS))
+class Members(NamedTuple):
+    """What a population carries from block to block, every leaf with a leading seed axis.
+
+    Attributes:
+      key: the seeds' keys of their steps.
+      state: where each stands.
+    """
+
+    key: jax.Array
+    state: TrainState
+
+
+def place(seeds: Sequence[int] | np.ndarray) -> Placed:
+    """Shares seeds out among the local devices."""
+    devices = jax.local_devices()[: len(seeds)]
+    padding = -len(seeds) % len(devices)
+    padded = np.pad(np.asarray(seeds, np.uint32), (0, padding), mode="edge")
+    mesh = Mesh(np.array(devices), ("seed",))
+    group = 1 if devices[0].platform == "cpu" else len(padded) // len(devices)
+    return Placed(jax.device_put(padded, NamedSharding(mesh, _SEEDS)), mesh, group)
+
+
+def start(experiment: Experiment, placed: Placed) -> Members:
+    """The members before their first step."""
+
+    def one(seed: jax.Array) -> Members:
+        keys = training.keys_of(seed)
+        return Members(keys.steps, training.init_state(experiment, keys))
+
+    return _over_seeds(one, placed)(placed.seeds)
+
+
+def compile_block(
+    experiment: Experiment, placed: Placed, members: Members, steps: int
+) -> jax.stages.Compiled:
+    """The program from members to those `steps` steps later."""
+
+    def one(member: Members) -> Members:
+        state = training.train_block(
+            *member, task=experiment.task, rule=experiment.rule, steps=steps
+        )
+        return member._replace(state=state)
+
+    return _over_seeds(one, placed).lower(members).compile()
+
+
+def _over_seeds(function: Callable, placed: Placed) -> jax.stages.Wrapped:
+    """`function` of one member, compiled for all of them."""
+    mapped = functools.partial(jax.lax.map, function, batch_size=placed.group)
+    return jax.jit(jax.shard_map(mapped, mesh=placed.mesh, in_specs=_SEEDS, out_specs=_SEEDS))
