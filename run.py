@@ -4,6 +4,7 @@ python run.py train NAME [options]   train an experiment of configs/; --help lis
 python run.py population NAME        train many seeds of an experiment side by side
 python run.py resume DIR             go on with an interrupted run
 python run.py figures DIR            draw the pictures of a finished run again
+python run.py bench                  time it, beside NumPy and numba
 python run.py list                   the experiments, one line each
 """
 
@@ -22,7 +23,7 @@ import tqdm
 import tyro
 
 import configs
-from hmjax import Diverged, Experiment, InvalidInput, platform, runs, train_population
+from hmjax import Diverged, Experiment, InvalidInput, files, platform, runs, train_population
 from hmjax.errors import require
 from hmjax.population import MAX_SEED
 from hmjax.training import Progress
@@ -97,6 +98,16 @@ class Figures:
     movie: Annotated[Movie, tyro.conf.arg(name="")] = Movie()
 
 
+@dataclasses.dataclass(frozen=True)
+class Bench:
+    """Times training and measuring, in alternating rounds, beside NumPy and numba."""
+
+    out: Path | None = None
+    """JSON file to write the report to as well; replaced if it is there."""
+    quick: bool = False
+    """Smaller populations and fewer rounds."""
+
+
 def train(arguments: Sequence[str]) -> None:
     options = parse_named(Train, arguments, "train")
     experiment = options.experiment
@@ -133,6 +144,26 @@ def resume(arguments: Sequence[str]) -> None:
 def figures(arguments: Sequence[str]) -> None:
     options = parse(Figures, arguments, "run.py figures")
     draw(options.folder, options.movie)
+
+
+def bench(arguments: Sequence[str]) -> None:
+    from hmjax import bench
+
+    options = parse(Bench, arguments, "run.py bench")
+    if options.out is not None:
+        require(
+            options.out.parent.is_dir(),
+            "out",
+            str(options.out),
+            "must lie in a folder that is there",
+        )
+    with tqdm.tqdm(bar_format="{desc}", leave=False) as bar:
+        report = bench.run(
+            configs.load("shifter"), quick=options.quick, show=bar.set_description_str
+        )
+    print(bench.render(report))
+    if options.out is not None:
+        files.write_json(options.out, report)
 
 
 def list_experiments(arguments: Sequence[str]) -> None:
@@ -249,6 +280,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "population": population,
     "resume": resume,
     "figures": figures,
+    "bench": bench,
     "list": list_experiments,
 }
 

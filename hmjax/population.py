@@ -81,7 +81,7 @@ def train_population(
         on_block(done)
 
     params = members.state.learner.params
-    exact = _over_seeds(functools.partial(measures.exact, task=experiment.task), placed)
+    exact = compile_exact(experiment, placed, params)
     params, measured = jax.tree.map(
         lambda leaf: np.asarray(leaf)[: len(seeds)], (params, exact(params))
     )
@@ -146,6 +146,12 @@ def compile_block(
         return member._replace(state=state)
 
     return _over_seeds(one, placed).lower(members).compile()
+
+
+def compile_exact(experiment: Experiment, placed: Placed, params: Params) -> jax.stages.Compiled:
+    """The program from machines to their exact measures."""
+    exact = functools.partial(measures.exact, task=experiment.task)
+    return _over_seeds(exact, placed).lower(params).compile()
 
 
 def _over_seeds(function: Callable, placed: Placed) -> jax.stages.Wrapped:

@@ -1,4 +1,4 @@
-"""What several test files use: small machines, brute force, and a NumPy wake-sleep."""
+"""What several test files use: small machines, and brute force."""
 
 import itertools
 from pathlib import Path
@@ -54,50 +54,3 @@ def assert_frequencies(index: np.ndarray, probability: np.ndarray, sigmas: float
     p = np.append(probability[~rare], probability[rare].sum())
     error = np.abs(counts - n * p) / np.sqrt(np.maximum(n * p * (1 - p), 1e-9) + 1e-6)
     assert error.max() < sigmas, f"{error.max():.2f} standard errors"
-
-
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
-
-
-def numpy_wake_sleep_step(
-    params: Params, images: np.ndarray, noise_wake: list, noise_sleep: list, rate: float
-) -> Params:
-    """One wake-sleep step in float64 NumPy, by loops over layers and images."""
-    params = jax.tree.map(lambda x: np.array(x, np.float64), params)
-    depth, batch = len(params.generative), len(images)
-
-    def recognised(b: int) -> list:
-        x = [images[b].astype(np.float64)]
-        for level in range(depth):
-            weight, bias = params.recognition[level]
-            x.append((x[level] @ weight + bias > noise_wake[level][b]).astype(float))
-        return x
-
-    def dreamed(b: int) -> list:
-        x = [(params.prior.bias > noise_sleep[depth][b]).astype(float)]
-        for level in reversed(range(depth)):
-            weight, bias = params.generative[level]
-            x.insert(0, (x[0] @ weight + bias > noise_sleep[level][b]).astype(float))
-        return x
-
-    moves = jax.tree.map(np.zeros_like, params)
-    for b in range(batch):
-        x = recognised(b)
-        for level in range(depth):
-            weight, bias = params.generative[level]
-            error = x[level] - sigmoid(x[level + 1] @ weight + bias)
-            moves.generative[level].weight[:] += np.outer(x[level + 1], error) * rate / batch
-            moves.generative[level].bias[:] += error * rate / batch
-        moves.prior.bias[:] += (x[depth] - sigmoid(params.prior.bias)) * rate / batch
-    params = jax.tree.map(np.add, params, moves)
-
-    moves = jax.tree.map(np.zeros_like, params)
-    for b in range(batch):
-        x = dreamed(b)
-        for level in range(depth):
-            weight, bias = params.recognition[level]
-            error = x[level + 1] - sigmoid(x[level] @ weight + bias)
-            moves.recognition[level].weight[:] += np.outer(x[level], error) * rate / batch
-            moves.recognition[level].bias[:] += error * rate / batch
-    return jax.tree.map(np.add, params, moves)

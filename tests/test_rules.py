@@ -3,9 +3,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import numpy_wake_sleep_step, random_params
+from helpers import random_params
 
-from hmjax import Bars, InvalidInput, Shifter, WakeSleep, machine
+from hmjax import Bars, InvalidInput, Shifter, WakeSleep, baselines, machine
 from hmjax.rules import wake_sleep
 
 SIZES = [(5, 3), (6, 4, 2), (32, 16, 4), (4, 3, 3, 2)]
@@ -40,7 +40,8 @@ def test_a_step_is_that_of_the_numpy_implementation(sizes, batch):
     images = jax.random.bernoulli(jax.random.key(3), 0.4, (batch, sizes[0])).astype(jnp.float32)
     noise = rule.draw(jax.random.key(4))
     state = rule.step(rule.init(params), images, noise)
-    expected = numpy_wake_sleep_step(params, np.asarray(images), *noise, rate=0.1)
+    expected = jax.tree.map(lambda leaf: np.array(leaf, np.float64), params)
+    baselines.numpy_step(expected, *jax.tree.map(np.asarray, (images, *noise)), rate=0.1)
     chex.assert_trees_all_close(
         state.params, jax.tree.map(np.float32, expected), rtol=1e-5, atol=1e-5
     )

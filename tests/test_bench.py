@@ -1,0 +1,69 @@
+import jax
+import numpy as np
+import pytest
+
+import hmjax
+import run
+from hmjax import baselines, bench, likelihood
+from hmjax.tasks import entropy_bits
+
+
+def test_the_floor_counts_a_step():
+    bound = bench.floor((32, 16, 4), flops_a_second=2e9)
+    weights = 32 * 16 + 16 * 4
+    # Wake and sleep each sample one net, predict the other and move it.
+    assert bound["multiply_adds"] == 6 * weights
+    assert bound["sigmoids"] == (32 + 16 + 4) + (16 + 4)
+    assert bound["parameter_bytes"] == 4 * (2 * weights + (32 + 16 + 4) + (16 + 4))
+    assert bound["microseconds_all_cores"] == pytest.approx(6 * weights / 1e9 * 1e6)
+
+
+def test_the_table_names_every_row_and_says_what_is_missing():
+    report = {
+        "rows": [
+            {
+                "name": name,
+                "unit": "us",
+                "median": 0.5,
+                "least": 0.4,
+                "most": 0.6,
+                "compile_seconds": 1.0,
+            }
+            for name in ("one machine", "population of 64")
+        ],
+        "cold": {"import_to_first_block": 2.0, "the_same_from_the_cache": 1.0},
+        "floor": bench.floor((32, 16, 4), flops_a_second=1e12),
+        "rounds": 3,
+        "environment": {
+            "processor": "one",
+            "cores": 2,
+            "device": {"kind": "cpu"},
+            "python": "3",
+            "versions": {"jax": "1"},
+        },
+    }
+    table = bench.render(report)
+    for part in ("one machine", "population of 64", "numba is not installed", "multiply-adds"):
+        assert part in table
+
+
+def test_the_numba_loop_learns_as_wake_sleep_does():
+    pytest.importorskip("numba")
+    task = hmjax.Shifter(width=4)
+    support = task.support()
+    keys = jax.random.split(jax.random.key(0), 16)
+    draw = jax.vmap(lambda key: hmjax.init(key, (16, 6, 2), p_on=0.3))
+    params = jax.tree.map(np.array, draw(keys))
+    baselines.numba_trainer()(params, 20_000, 0.1, 0.3)
+    log_prob = jax.vmap(lambda p: likelihood.exact_log_prob(p, support.images))(params)
+    kl = -np.asarray(log_prob) @ support.probabilities / np.log(2) - entropy_bits(support)
+    experiment = hmjax.Experiment("same", task=task, machine=hmjax.Machine((6,), 2), steps=20_000)
+    ours = hmjax.train_population(experiment, range(16)).measures["kl_bits"]
+    # Two samples of 16 seeds: within 4 standard errors of the difference of their means.
+    error = np.sqrt((kl.var(ddof=1) + ours.var(ddof=1)) / 16)
+    assert abs(kl.mean() - ours.mean()) < 4 * error
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_any_work(tmp_path, capsys):
+    assert run.main(["bench", "--out", str(tmp_path / "none" / "report.json")]) == 2
+    assert "must lie in a folder" in capsys.readouterr().err
