@@ -30,7 +30,7 @@ POPULATIONS = (1, 4, 16, 64, 256, 1024, 4096)
 
 _STEPS = 200_000  # steps of all seeds together in one measurement, at least
 _NUMPY_STEPS = 1_000
-_BLOCK = 500
+_BLOCK = 1000  # steps a seed, at least
 
 
 class Case(NamedTuple):

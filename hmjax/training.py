@@ -9,7 +9,7 @@ import functools
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +23,8 @@ from hmjax.measures import Measures, evaluate
 from hmjax.rules import State, WakeSleep
 from hmjax.tasks import Task
 from hmjax.threefry import unrolled
+
+T = TypeVar("T")
 
 _CHUNK = 500  # steps whose draws are made at once
 
@@ -139,9 +141,17 @@ def train_block(
       The state after them.
     """
     scan = functools.partial(_scan, key, task=task, rule=rule)
+    return in_chunks(lambda state, chunk: scan(state, steps=chunk)[0], state, steps)
+
+
+def in_chunks(take: Callable[[T, int], T], carry: T, steps: int) -> T:
+    """Carries `take(carry, steps of a chunk)` over as many chunks as `steps` are.
+
+    A chunk is what draws are made for at once; the last may be shorter.
+    """
     chunks, rest = divmod(steps, _CHUNK)
-    state, _ = jax.lax.scan(lambda state, _: scan(state, steps=_CHUNK), state, length=chunks)
-    return scan(state, steps=rest)[0] if rest else state
+    carry, _ = jax.lax.scan(lambda carry, _: (take(carry, _CHUNK), None), carry, length=chunks)
+    return take(carry, rest) if rest else carry
 
 
 @functools.cache

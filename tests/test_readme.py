@@ -22,6 +22,8 @@ def test_the_notebook_example_runs():
     assert names["run"].curves["exact_nll_bits"].shape == (2,)
     assert names["hidden"].shape == (508, 16)
     assert names["fantasies"].shape == (64, 32)
+    assert names["population"].measures["exact_nll_bits"].shape == (8,)
+    assert names["population"].params.generative[0].weight.shape == (8, 16, 32)
 
 
 def test_every_file_the_readme_links_to_exists():

@@ -1,4 +1,6 @@
 import dataclasses
+import functools
+import re
 
 import chex
 import jax
@@ -123,3 +125,19 @@ def test_deep_and_shallow_machines_train():
         progress = training.train(with_evaluation(1200, machine=machine))
         assert np.isfinite(progress.curves["exact_nll_bits"]).all()
         assert jnp.isfinite(progress.params.prior.bias).all()
+
+
+def test_a_step_stays_a_few_kernels():
+    # The shifter's own sizes: 8 products with layers, and what is fused around them. A draw that
+    # moves into the loop, or a rule that stops fusing, shows here before it shows in the bench.
+    experiment = hmjax.Experiment("counted")
+    state = jax.eval_shape(functools.partial(training.init_state, experiment))
+    key = jax.eval_shape(lambda: training.keys_of(1).steps)
+    settings = {"task": experiment.task, "rule": experiment.rule, "steps": 1000}
+    program = training.train_block.lower(key, state, **settings).compile().as_text()
+    computations = re.split(r"\n}\n", program)
+    kernels = [len(re.findall(r" (?:fusion|dot|custom-call)\(", body)) for body in computations]
+    products = [len(re.findall(r" dot\(", body)) for body in computations]
+    step = int(np.argmax(products))
+    assert products[step] == 8
+    assert kernels[step] <= 30
