@@ -44,6 +44,32 @@ class Population(NamedTuple):
     train_seconds: float
 
 
+class Placed(NamedTuple):
+    """Seeds on their devices.
+
+    Attributes:
+      seeds: uint32 `[s + p]`, sharded, equally many a device: the last is there p times more.
+      mesh: the devices.
+      group: how many seeds a device steps together.
+    """
+
+    seeds: jax.Array
+    mesh: Mesh
+    group: int
+
+
+class Members(NamedTuple):
+    """What a population carries from block to block, every leaf with a leading seed axis.
+
+    Attributes:
+      key: the seeds' keys of their steps.
+      state: where each stands.
+    """
+
+    key: jax.Array
+    state: TrainState
+
+
 def train_population(
     experiment: Experiment,
     seeds: Sequence[int] | np.ndarray,
@@ -86,32 +112,6 @@ def train_population(
         lambda leaf: np.asarray(leaf)[: len(seeds)], (params, exact(params))
     )
     return Population(np.asarray(seeds, np.uint32), params, measured, seconds)
-
-
-class Placed(NamedTuple):
-    """Seeds on their devices.
-
-    Attributes:
-      seeds: uint32 `[s + p]`, sharded, equally many a device: the last is there p times more.
-      mesh: the devices.
-      group: how many seeds a device steps together.
-    """
-
-    seeds: jax.Array
-    mesh: Mesh
-    group: int
-
-
-class Members(NamedTuple):
-    """What a population carries from block to block, every leaf with a leading seed axis.
-
-    Attributes:
-      key: the seeds' keys of their steps.
-      state: where each stands.
-    """
-
-    key: jax.Array
-    state: TrainState
 
 
 def place(seeds: Sequence[int] | np.ndarray) -> Placed:

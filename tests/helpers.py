@@ -54,3 +54,7 @@ def assert_frequencies(index: np.ndarray, probability: np.ndarray, sigmas: float
     p = np.append(probability[~rare], probability[rare].sum())
     error = np.abs(counts - n * p) / np.sqrt(np.maximum(n * p * (1 - p), 1e-9) + 1e-6)
     assert error.max() < sigmas, f"{error.max():.2f} standard errors"
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
