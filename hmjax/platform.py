@@ -1,6 +1,7 @@
 """What JAX is told before it starts."""
 
 import contextlib
+import importlib.metadata
 import os
 from pathlib import Path
 
@@ -24,9 +25,13 @@ def prepare() -> None:
     """Has XLA compile for small loops on a CPU, and makes every core a device of its own.
 
     Call this before anything is computed with JAX, which reads its settings once; later, it is in
-    vain. What `XLA_FLAGS` already says of backend options, of the vector width or of the
-    number of devices is left alone.
+    vain. What `XLA_FLAGS` already says of backend options, of the vector width or of the number of
+    devices is left alone. Where JAX has a plugin for an accelerator, nothing is done unless
+    `JAX_PLATFORMS=cpu`: what LLVM is told would hold there too.
     """
+    accelerated = any(importlib.metadata.entry_points(group="jax_plugins"))
+    if accelerated and os.environ.get("JAX_PLATFORMS") != "cpu":
+        return
     options = ",".join(f"{name}={value}" for name, value in _CPU_OPTIONS.items())
     flags = os.environ.get("XLA_FLAGS", "").split()
     for flag, value in (

@@ -16,6 +16,15 @@ def test_flags_already_set_are_kept(monkeypatch):
     assert added.startswith("--xla_backend_extra_options=")
 
 
+@pytest.mark.parametrize(("chosen", "told"), [("", False), ("cpu", True)])
+def test_an_accelerators_compiler_is_told_nothing(chosen, told, monkeypatch):
+    monkeypatch.setattr(platform.importlib.metadata, "entry_points", lambda group: ["a plugin"])
+    monkeypatch.setenv("JAX_PLATFORMS", chosen)
+    monkeypatch.setenv("XLA_FLAGS", "")
+    platform.prepare()
+    assert bool(os.environ["XLA_FLAGS"]) == told
+
+
 @pytest.mark.parametrize("named", [False, True])
 def test_what_is_compiled_is_kept_in_the_users_cache(named, monkeypatch, tmp_path):
     kept = {}
