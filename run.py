@@ -25,7 +25,7 @@ import tyro
 import configs
 from hmjax import Diverged, Experiment, InvalidInput, files, platform, runs, train_population
 from hmjax.errors import require
-from hmjax.population import MAX_SEED
+from hmjax.experiment import MAX_SEED
 from hmjax.training import Progress
 
 T = TypeVar("T")

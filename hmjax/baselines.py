@@ -4,6 +4,7 @@
 scalars that numba compiles, with its own draws; it trains the shifter alone, one image a step.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -56,6 +57,7 @@ def _sigmoid(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
 
 
+@functools.cache
 def numba_trainer() -> Callable[..., None]:
     """Compiles `train(params, steps, rate, p_on)`, which trains machines in place, one a core.
 
@@ -70,24 +72,24 @@ def numba_trainer() -> Callable[..., None]:
     fast: Any = numba.njit(fastmath=True, error_model="numpy")
 
     @fast
-    def sample(inputs, weight, bias, outputs):
+    def logits(inputs, weight, bias, outputs):
         for j in range(len(outputs)):
             outputs[j] = bias[j]
         for i in range(len(inputs)):
             if inputs[i] != 0:
                 for j in range(len(outputs)):
                     outputs[j] += weight[i, j]
+
+    @fast
+    def sample(inputs, weight, bias, outputs):
+        logits(inputs, weight, bias, outputs)
         for j in range(len(outputs)):
             outputs[j] = np.float32(np.random.random() < 1 / (1 + np.exp(-outputs[j])))
 
     @fast
     def learn(inputs, weight, bias, targets, error, rate):
-        for j in range(len(targets)):
-            error[j] = bias[j]
-        for i in range(len(inputs)):
-            if inputs[i] != 0:
-                for j in range(len(targets)):
-                    error[j] += weight[i, j]
+        error = error[: len(targets)]
+        logits(inputs, weight, bias, error)
         for j in range(len(targets)):
             error[j] = rate * (targets[j] - 1 / (1 + np.exp(-error[j])))
             bias[j] += error[j]

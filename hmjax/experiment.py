@@ -12,6 +12,7 @@ from hmjax.rules import WakeSleep
 from hmjax.tasks import Bars, Shifter
 
 MAX_STEPS = 2**31 - 1
+MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Experiment:
             "must be letters, digits, '-' and '_'",
         )
         require(1 <= self.steps <= MAX_STEPS, "steps", self.steps, f"must be 1 to {MAX_STEPS}")
-        require(0 <= self.seed < 2**32, "seed", self.seed, f"must be 0 to {2**32 - 1}")
+        require(0 <= self.seed <= MAX_SEED, "seed", self.seed, f"must be 0 to {MAX_SEED}")
 
     @property
     def sizes(self) -> tuple[int, ...]:

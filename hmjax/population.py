@@ -17,12 +17,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from hmjax import measures, training
 from hmjax.errors import require
-from hmjax.experiment import Experiment
+from hmjax.experiment import MAX_SEED, Experiment
 from hmjax.machine import Params
 from hmjax.measures import Measures
 from hmjax.training import TrainState
-
-MAX_SEED = 2**32 - 1
 
 _SEEDS = PartitionSpec("seed")
 
@@ -97,7 +95,7 @@ def train_population(
     seconds, done = 0.0, 0
     blocks: dict[int, jax.stages.Compiled] = {}
     while done < experiment.steps:
-        steps = min(experiment.evaluation.every, experiment.steps - done)
+        steps = training.steps_of_block(experiment, done)
         if steps not in blocks:
             blocks[steps] = compile_block(experiment, placed, members, steps)
         began = time.perf_counter()

@@ -119,15 +119,11 @@ def write_population(
     files.write_arrays(folder / "params.npz", population.params)
     count, seconds = len(population.seeds), population.train_seconds
     results = {
-        "task": type(experiment.task).__name__.lower(),
-        "classes": list(experiment.task.class_names),
-        "sizes": list(experiment.sizes),
+        **_about(experiment),
         "seeds": population.seeds.tolist(),
         "steps": experiment.steps,
         "train_seconds": seconds,
         "microseconds_per_seed_and_step": seconds / count / experiment.steps * 1e6,
-        "entropy_bits": entropy_bits(experiment.task.support()),
-        "direction_recovery_best_possible": best_accuracy(experiment.task.support()),
         **{name: _plain(measure) for name, measure in population.measures.items()},
     }
     files.write_json(folder / "results.json", results)
@@ -274,22 +270,29 @@ def summarise(experiment: Experiment, progress: Progress) -> dict[str, Any]:
     left, right = list(zip(*given_top, strict=True))[:2] if len(shown) == 4 else (None, None)
     for name in ("fantasies", "fantasies_exact"):
         plain[name] = dict(zip(shown, plain[name], strict=True))
-    support = experiment.task.support()
     train_seconds = float(progress.train_seconds)
     return {
-        "task": type(experiment.task).__name__.lower(),
-        "classes": list(experiment.task.class_names),
-        "sizes": list(experiment.sizes),
+        **_about(experiment),
         "seed": experiment.seed,
         "steps": step,
         "train_seconds": train_seconds,
         "total_seconds": None,
         "steps_per_second": step / train_seconds if train_seconds else None,
-        "entropy_bits": entropy_bits(support),
-        "direction_recovery_best_possible": best_accuracy(support),
         **plain,
         "p_right_given_top": right,
         "p_left_given_top": left,
+    }
+
+
+def _about(experiment: Experiment) -> dict[str, Any]:
+    """What `results.json` says of the experiment: what was learned, by what, and the floors."""
+    support = experiment.task.support()
+    return {
+        "task": type(experiment.task).__name__.lower(),
+        "classes": list(experiment.task.class_names),
+        "sizes": list(experiment.sizes),
+        "entropy_bits": entropy_bits(support),
+        "direction_recovery_best_possible": best_accuracy(support),
     }
 
 

@@ -42,10 +42,14 @@ def unrolled(key: jax.Array) -> jax.Array:
     return jax.random.wrap_key_data(jax.random.key_data(key), impl=_UNROLLED)
 
 
-def _cipher(key: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
-    """The cipher of the counters 0, 1, ..., as an array of a shape."""
-    low = jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
+def _cipher(key: jax.Array, low: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The cipher of the counters whose low words are given, and whose high words are 0."""
     return threefry2x32((key[0], key[1]), (jnp.zeros_like(low), low))
+
+
+def _counting(shape: tuple[int, ...]) -> jax.Array:
+    """0, 1, ..., as an array of a shape."""
+    return jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
 
 
 def _seed(seed: jax.Array) -> jax.Array:
@@ -55,17 +59,16 @@ def _seed(seed: jax.Array) -> jax.Array:
 def _random_bits(key: jax.Array, bit_width: int, shape: tuple[int, ...]) -> jax.Array:
     if bit_width != 32:
         raise NotImplementedError(f"bits of width {bit_width}, only 32 are made")
-    x, y = _cipher(key, shape)
+    x, y = _cipher(key, _counting(shape))
     return x ^ y
 
 
 def _split(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    return jnp.stack(_cipher(key, shape), axis=-1)
+    return jnp.stack(_cipher(key, _counting(shape)), axis=-1)
 
 
 def _fold_in(key: jax.Array, data: int | jax.Array) -> jax.Array:
-    low = jnp.asarray(data).astype(jnp.uint32)
-    return jnp.stack(threefry2x32((key[0], key[1]), (jnp.zeros_like(low), low)), axis=-1)
+    return jnp.stack(_cipher(key, jnp.asarray(data).astype(jnp.uint32)), axis=-1)
 
 
 _UNROLLED = jax.extend.random.define_prng_impl(

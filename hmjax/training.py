@@ -170,10 +170,15 @@ def _compiling_block(
     return _COMPILER.submit(compiled)
 
 
+def steps_of_block(experiment: Experiment, done: int) -> int:
+    """How many steps there are from step `done` to the next evaluation."""
+    every = experiment.evaluation.every
+    return min(every - done % every, experiment.steps - done)
+
+
 def _next_block(experiment: Experiment, done: int) -> Future[jax.stages.Compiled]:
     """The block from step `done` to the next evaluation."""
-    every = experiment.evaluation.every
-    steps = min(every - done % every, experiment.steps - done)
+    steps = steps_of_block(experiment, done)
     return _compiling_block(experiment.task, experiment.rule, experiment.sizes, steps)
 
 
