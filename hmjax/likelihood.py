@@ -2,9 +2,10 @@
 
 A layered net needs no sum over all its hidden states at once: each layer is summed out on its own,
 as a table over the states of the layer below. For 32-16-4 that is one 65536 x 16 table and one
-65536 x images product, where the joint has 2^20 terms an image.
+65536 x images sum, where the joint has 2^20 terms an image. A sum over the 2^n states of n units is
+two matrix products over the 2^(n/2) states of half the units each.
 
-Everything is in nats and in log space until the last step.
+Values are in nats.
 """
 
 import itertools
@@ -22,6 +23,8 @@ ENUMERABLE = 2**28
 """The largest table, in elements, that the exact measures will build for a layer."""
 
 _CHUNK = 2**20  # elements of a table worked on at once, to stay in cache
+
+_LEAST = 1e-290  # a sum of up to 2^28 float64 terms of at most 1 that has lost nothing to underflow
 
 
 class Marginal(NamedTuple):
@@ -106,13 +109,14 @@ def recognition_bound(params: Params, images: jax.Array) -> Marginal:
         generative, recognition = params.generative[level], params.recognition[level]
         below = all_states(generative.weight.shape[1]) if level else images
         logit = machine.logits(recognition, below)
-        log_normaliser = jnp.sum(jax.nn.softplus(machine.logits(generative, above)), axis=-1)
+        log_normaliser = machine.log_normaliser(machine.logits(generative, above))
         table = jnp.column_stack([value.log_prob - log_normaliser, value.mean_top])
         mean = expectation(table, logit)
         probability = jax.nn.sigmoid(logit)
-        entropy = jnp.sum(jax.nn.softplus(logit) - logit * probability, axis=-1)
-        # The generative logits are affine in x_{l+1}: their mean is the logits of its mean.
-        energy = jnp.sum(below * machine.logits(generative, probability), axis=-1)
+        entropy = machine.log_normaliser(logit) - jnp.sum(logit * probability, axis=-1)
+        # x_l . logits is affine in x_{l+1}, so that its mean is had from the mean of x_{l+1}.
+        field = jnp.matmul(below, generative.weight.T, precision="highest")
+        energy = jnp.sum(probability * field, axis=-1) + jnp.sum(below * generative.bias, axis=-1)
         value = Marginal(mean[:, 0] + energy + entropy, mean[:, 1:])
         above = below
     return value
@@ -120,9 +124,6 @@ def recognition_bound(params: Params, images: jax.Array) -> Marginal:
 
 def expectation(table: jax.Array, logit: jax.Array) -> jax.Array:
     """The expectation of a function of binary units that fire independently.
-
-    The probability of a state is the product of those of its first and its second half, so the sum
-    over 2^n states is two products over 2^(n/2) each.
 
     Args:
       table: `[2**n, k]`, the function at `all_states(n)`.
@@ -133,9 +134,7 @@ def expectation(table: jax.Array, logit: jax.Array) -> jax.Array:
     """
     half = logit.shape[1] // 2
     first, second = _probabilities(logit[:, :half]), _probabilities(logit[:, half:])
-    table = table.reshape(first.shape[1], second.shape[1], -1)
-    partial = jnp.einsum("mb,abk->mak", second, table, precision="highest")
-    return jnp.einsum("ma,mak->mk", first, partial, precision="highest")
+    return _sum_of_products(first, second, table)
 
 
 def importance_sampled(
@@ -171,23 +170,87 @@ def importance_sampled(
 
 def _sum_out(layer: Layer, above: Marginal, rows: jax.Array) -> Marginal:
     """From all states of the layer above to the given rows `[n, n_out]` of the layer below."""
-    logit = machine.logits(layer, all_states(layer.weight.shape[0]))
-    offset = above.log_prob - jnp.sum(jax.nn.softplus(logit), axis=-1)
+    logit = machine.logits(layer, all_states(len(layer.weight)))
+    offset = above.log_prob - machine.log_normaliser(logit)
+    # row . logit is a sum over the units above that are on. What it is on average goes to the
+    # offset, so that both of them span less.
+    each = jnp.matmul(rows, layer.weight.T, precision="highest")
+    mean = jnp.mean(each, axis=0)
+    field = each - mean
+    offset += jnp.matmul(all_states(len(mean)), mean, precision="highest")
 
-    def one(row: jax.Array) -> Marginal:
-        # row . logit is a sum over the units above that are on; over those of each half, at first.
-        each = jnp.sum(layer.weight * row, axis=1)
-        half = len(each) // 2
-        first, second = (all_states(len(part)) @ part for part in (each[:half], each[half:]))
-        log_joint = offset.reshape(len(first), len(second)) + (first[:, None] + second)
-        highest = jnp.max(log_joint)
-        weight = jnp.exp(log_joint - highest).reshape(-1)
-        total = jnp.sum(weight)
-        mean_top = jnp.matmul(weight, above.mean_top, precision="highest") / total
-        return Marginal(highest + jnp.log(total) + jnp.sum(row * layer.bias), mean_top)
+    in_float64, is_good = _sum_in_float64(offset, above.mean_top, field)
+    summed = jax.lax.cond(
+        is_good, lambda: in_float64, lambda: _sum_in_log_space(offset, above.mean_top, field)
+    )
+    log_prob = summed.log_prob + jnp.matmul(rows, layer.bias, precision="highest")
+    return Marginal(log_prob, summed.mean_top)
 
-    chunk = max(1, min(len(rows), _CHUNK // len(offset)))
-    return jax.lax.map(one, rows, batch_size=chunk)
+
+def _sum_in_float64(
+    offset: jax.Array, mean_top: jax.Array, field: jax.Array
+) -> tuple[Marginal, jax.Array]:
+    """Sums exp(offset + field . h) over all states h of a layer, as matrix products.
+
+    Args:
+      offset: `[2**n]`, by state.
+      mean_top: `[2**n, n_L]`, by state.
+      field: `[m, n]`.
+
+    Returns:
+      The log of the sums and the mean of `mean_top` under their terms; and whether they are good,
+      bool `[]`, as they are unless so much has underflown that it would be seen.
+    """
+    first, second = _by_half(field)
+    highest = [jnp.max(part, axis=-1, keepdims=True) for part in (first, second, offset)]
+    with jax.enable_x64(True):
+        first, second, offset = (
+            jnp.exp((part - most).astype(jnp.float64))
+            for part, most in zip((first, second, offset), highest, strict=True)
+        )
+        table = jnp.column_stack([offset, offset[:, None] * mean_top.astype(jnp.float64)])
+        sums = _sum_of_products(first, second, table)
+        total = sums[:, 0]
+        log_total = jnp.log(total).astype(jnp.float32)
+        mean = (sums[:, 1:] / total[:, None]).astype(jnp.float32)
+        # On a TPU, float64 spans no more than float32.
+        is_good = jnp.all(total > _LEAST) & (jax.default_backend() != "tpu")
+    return Marginal(sum(part[..., 0] for part in highest) + log_total, mean), is_good
+
+
+def _sum_in_log_space(offset: jax.Array, mean_top: jax.Array, field: jax.Array) -> Marginal:
+    """What `_sum_in_float64` gives, without its limits and several times slower."""
+
+    def some(field: jax.Array) -> Marginal:
+        first, second = _by_half(field)
+        log_term = offset.reshape(first.shape[1], -1) + (first[:, :, None] + second[:, None])
+        highest = jnp.max(log_term, axis=(1, 2), keepdims=True)
+        term = jnp.exp(log_term - highest).reshape(len(field), -1)
+        total = jnp.sum(term, axis=1)
+        mean = jnp.matmul(term, mean_top, precision="highest") / total[:, None]
+        return Marginal(highest[:, 0, 0] + jnp.log(total), mean)
+
+    chunks = -(-field.shape[0] * len(offset) // _CHUNK)
+    rows = -(-len(field) // chunks)
+    padded = jnp.pad(field, ((0, chunks * rows - len(field)), (0, 0)))
+    summed = jax.lax.map(some, padded.reshape(chunks, rows, -1))
+    return jax.tree.map(lambda leaf: jnp.concatenate(leaf)[: len(field)], summed)
+
+
+def _by_half(field: jax.Array) -> list[jax.Array]:
+    """Field . h over all states of the first and of the second half of the units."""
+    half = field.shape[-1] // 2
+    return [
+        jnp.matmul(part, all_states(part.shape[-1]).T, precision="highest")
+        for part in (field[..., :half], field[..., half:])
+    ]
+
+
+def _sum_of_products(first: jax.Array, second: jax.Array, table: jax.Array) -> jax.Array:
+    """The sum over a and b of first[m, a] second[m, b] table[(a, b), k], `[m, k]`."""
+    table = table.reshape(first.shape[1], second.shape[1], -1)
+    partial = jnp.einsum("mb,abk->mak", second, table, precision="highest")
+    return jnp.einsum("ma,mak->mk", first, partial, precision="highest")
 
 
 def _probabilities(logit: jax.Array) -> jax.Array:

@@ -115,7 +115,12 @@ def logits(layer: Layer, inputs: jax.Array) -> jax.Array:
 
 def log_bernoulli(x: jax.Array, logit: jax.Array) -> jax.Array:
     """Log Bern(x; sigmoid(logit)) in nats, summed over the last axis."""
-    return jnp.sum(x * logit - jax.nn.softplus(logit), axis=-1)
+    return jnp.sum(x * logit, axis=-1) - log_normaliser(logit)
+
+
+def log_normaliser(logit: jax.Array) -> jax.Array:
+    """Sum over the last axis of log(1 + exp(logit)): what Bernoulli units' log_prob is less by."""
+    return jnp.sum(jnp.maximum(logit, 0) + jnp.log1p(jnp.exp(-jnp.abs(logit))), axis=-1)
 
 
 def draw_noise(key: jax.Array, sizes: Sequence[int], n: int) -> Noise:

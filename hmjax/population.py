@@ -159,7 +159,9 @@ def compile_exact(experiment: Experiment, placed: Placed, params: Params) -> jax
 
 def _each(function: Callable, placed: Placed) -> Callable:
     """`function` of one member, for all that a device has, a group of them at once."""
-    return functools.partial(jax.lax.map, function, batch_size=placed.group)
+    # Not a group of 1: vmap would add an axis to every product, which XLA is slower at.
+    size = placed.group if placed.group > 1 else None
+    return functools.partial(jax.lax.map, function, batch_size=size)
 
 
 def _sharded(function: Callable, placed: Placed) -> jax.stages.Wrapped:

@@ -67,6 +67,29 @@ def test_exact_values_equal_brute_force_at_any_depth(sizes):
     np.testing.assert_allclose(bound.mean_top, np.einsum("vs,vsk->vk", q, top), rtol=1e-4)
 
 
+def test_sums_that_underflow_in_float64_are_taken_in_log_space():
+    # What the images ask of the hidden units, the normaliser refuses by thousands of nats.
+    params = random_params(jax.random.key(5), (6, 10, 2), scale=400.0)
+    images = likelihood.all_states(6)
+    layer, prior = params.generative[0], likelihood.all_states(10)
+    each = images @ layer.weight.T
+    field = each - each.mean(axis=0)
+    offset = prior @ each.mean(axis=0) - machine.log_normaliser(machine.logits(layer, prior))
+    top = jnp.ones((len(prior), 1))
+    in_float64, is_good = likelihood._sum_in_float64(offset, top, field)
+    in_log_space = likelihood._sum_in_log_space(offset, top, field)
+    assert not is_good
+    assert not np.allclose(in_float64.log_prob, in_log_space.log_prob, rtol=1e-4)
+
+    log_joint = machine.log_joint(params, states := every_state((6, 10, 2)))
+    log_joint = np.asarray(log_joint, np.float64).reshape(64, -1)
+    highest = log_joint.max(axis=1, keepdims=True)
+    expected = highest[:, 0] + np.log(np.exp(log_joint - highest).sum(axis=1))
+    images = np.asarray(states[0]).reshape(64, -1, 6)[:, 0]
+    # In float32, terms of thousands of nats leave a thousandth uncertain.
+    np.testing.assert_allclose(hmjax.exact_log_prob(params, images), expected, rtol=1e-4, atol=1e-3)
+
+
 def test_expectation_is_the_sum_over_all_states():
     logit = 2 * jax.random.normal(jax.random.key(0), (3, 5))
     table = jax.random.normal(jax.random.key(1), (32, 2))
