@@ -4,8 +4,9 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from matplotlib.animation import PillowWriter
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from analysis import style
 from analysis.curves import nll_curve
@@ -51,16 +52,34 @@ def write(run: Run, material: Material, path: Path, *, fps: float) -> None:
     nll_curve(right, run)
     right.set_title("NLL: exact and sampled (dashed)")
     sampled_line, exact_line = right.get_lines()[:2]
-    figure.suptitle("Dreams while learning")
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # laid out once, for all frames alike
+    title = figure.suptitle("Dreams while learning")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    figure.set_layout_engine(None)  # laid out once, for all frames alike
 
-    writer = PillowWriter(fps=fps)  # type: ignore[arg-type]
-    with files.replacing(path) as temporary, writer.saving(figure, str(temporary), dpi=80):
-        for frame, step in enumerate(steps):
-            dream_image.set_data(dreams(frame))
-            field_image.set_data(drawn(frame))
-            for line, curve in ((sampled_line, "is_nll_bits"), (exact_line, "exact_nll_bits")):
-                line.set_data(steps[: frame + 1], run.curves[curve][: frame + 1])
-            figure.suptitle(f"Dreams after {step:,} steps: NLL {nll[frame]:.2f} bits")
-            writer.grab_frame()
+    # Only what changes is drawn for each frame, on a copy of what does not.
+    moving = (dream_image, field_image, sampled_line, exact_line, title)
+    for artist in moving:
+        artist.set_animated(True)
+    canvas.draw()
+    still = canvas.copy_from_bbox(figure.bbox)
+    frames = []
+    for frame, step in enumerate(steps):
+        dream_image.set_data(dreams(frame))
+        field_image.set_data(drawn(frame))
+        for line, curve in ((sampled_line, "is_nll_bits"), (exact_line, "exact_nll_bits")):
+            line.set_data(steps[: frame + 1], run.curves[curve][: frame + 1])
+        title.set_text(f"Dreams after {step:,} steps: NLL {nll[frame]:.2f} bits")
+        canvas.restore_region(still)
+        for artist in moving:
+            figure.draw_artist(artist)
+        frames.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
+    with files.replacing(path) as temporary:
+        frames[0].save(
+            temporary,
+            format="gif",
+            save_all=True,
+            append_images=frames[1:],
+            duration=1000 / fps,
+            loop=0,
+        )

@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from hmjax import files
@@ -87,5 +88,6 @@ def thousands(steps: float, _: object = None) -> str:
 
 def save(figure: Figure, path: Path) -> None:
     """Saves a picture, whole or not at all."""
+    figure.set_dpi(110)
     with files.replacing(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+        FigureCanvasAgg(figure).print_png(temporary)  # savefig would draw it twice
