@@ -52,13 +52,13 @@ def write(run: Run, material: Material, path: Path, *, fps: float) -> None:
     nll_curve(right, run)
     right.set_title("NLL: exact and sampled (dashed)")
     sampled_line, exact_line = right.get_lines()[:2]
-    title = figure.suptitle("Dreams while learning")
+    heading = figure.suptitle("Dreams while learning")
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     figure.set_layout_engine(None)  # laid out once, for all frames alike
 
     # Only what changes is drawn for each frame, on a copy of what does not.
-    moving = (dream_image, field_image, sampled_line, exact_line, title)
+    moving = (dream_image, field_image, sampled_line, exact_line, heading)
     for artist in moving:
         artist.set_animated(True)
     canvas.draw()
@@ -69,7 +69,7 @@ def write(run: Run, material: Material, path: Path, *, fps: float) -> None:
         field_image.set_data(drawn(frame))
         for line, curve in ((sampled_line, "is_nll_bits"), (exact_line, "exact_nll_bits")):
             line.set_data(steps[: frame + 1], run.curves[curve][: frame + 1])
-        title.set_text(f"Dreams after {step:,} steps: NLL {nll[frame]:.2f} bits")
+        heading.set_text(f"Dreams after {step:,} steps: NLL {nll[frame]:.2f} bits")
         canvas.restore_region(still)
         for artist in moving:
             figure.draw_artist(artist)

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hmjax import baselines, likelihood, population, training
-from hmjax.experiment import Experiment
+from hmjax.experiment import Experiment, split
 from hmjax.machine import Params
 from hmjax.runs import environment
 
@@ -140,9 +140,9 @@ def cold_start() -> dict[str, float]:
         "import hmjax; from hmjax import platform, training; platform.prepare();"
         "platform.cache_compiled();"
         "e = hmjax.Experiment('cold', steps=500);"
-        "s = training.init_state(e);"
+        "s = training.init_state(e); p, n = hmjax.experiment.split(e);"
         "k = training.keys_of(1).steps;"
-        "s = training.train_block(k, s, task=e.task, rule=e.rule, steps=500);"
+        "s = training.train_block(k, n, s, program=p, steps=500);"
         "s.step.block_until_ready()"
     )
     seconds = []
@@ -195,19 +195,18 @@ def render(report: dict[str, Any]) -> str:
 
 
 def _one(experiment: Experiment) -> Case:
-    key = training.keys_of(experiment.seed).steps
-    state = training.init_state(experiment)
-    settings = {"task": experiment.task, "rule": experiment.rule, "steps": _STEPS}
-    block = training.train_block.lower(key, state, **settings).compile()
-    return _steps("one machine", lambda: jax.block_until_ready(block(key, state)), _STEPS)
+    program, numbers = split(experiment)
+    start = training.keys_of(experiment.seed).steps, numbers, training.init_state(experiment)
+    block = training.train_block.lower(*start, program=program, steps=_STEPS).compile()
+    return _steps("one machine", lambda: jax.block_until_ready(block(*start)), _STEPS)
 
 
 def _population(experiment: Experiment, n: int) -> Case:
     steps = max(_BLOCK, _STEPS // n // _BLOCK * _BLOCK)
-    placed = population.place(range(n))
-    members = population.start(experiment, placed)
-    block = population.compile_block(experiment, placed, members, steps)
-    return _steps(f"population of {n}", lambda: jax.block_until_ready(block(members)), n * steps)
+    members, layout = population.members_of(experiment, range(n)), population.lay_out(n)
+    placed = population.place(members, layout)
+    block = population.compile_block(members, layout, placed, steps)
+    return _steps(f"population of {n}", lambda: jax.block_until_ready(block(placed)), n * steps)
 
 
 def _numpy(experiment: Experiment) -> Case:
@@ -258,10 +257,10 @@ def _exact_one(experiment: Experiment) -> Case:
 
 
 def _exact_many(experiment: Experiment) -> Case:
-    placed = population.place(range(64))
-    params = population.start(experiment, placed).state.learner.params
-    exact = population.compile_exact(experiment, placed, params)
-    return _milliseconds("every exact measure of 64", lambda: exact(params))
+    members, layout = population.members_of(experiment, range(64)), population.lay_out(64)
+    placed = population.place(members, layout)
+    exact = population.compile_exact(members, layout, placed)
+    return _milliseconds("every exact measure of 64", lambda: exact(placed))
 
 
 def _importance_sampled(experiment: Experiment) -> Case:

@@ -1,15 +1,21 @@
 """The frozen description of a run: everything its numbers depend on."""
 
+import copy
+import math
 import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple, TypeVar
 
+import numpy as np
 import tyro
 
 from hmjax.errors import require
 from hmjax.measures import Evaluation
 from hmjax.rules import WakeSleep
 from hmjax.tasks import Bars, Shifter
+
+T = TypeVar("T")
 
 MAX_STEPS = 2**31 - 1
 MAX_SEED = 2**32 - 1
@@ -79,3 +85,75 @@ class Experiment:
         """The layer sizes (n_0, ..., n_L), visible first."""
         rows, columns = self.task.image_shape
         return rows * columns, *self.machine.hidden, self.machine.top
+
+
+class Numbers(NamedTuple):
+    """What of an experiment a compiled program is given as numbers, in float32.
+
+    Attributes:
+      task: those of the task's numbers that vary, by field.
+      rule: those of the rule's, by field.
+      visible_bias: what every visible bias starts at.
+      weight_scale: standard deviation of the initial weights.
+    """
+
+    task: dict[str, Any]
+    rule: dict[str, Any]
+    visible_bias: Any
+    weight_scale: Any
+
+
+class Program(NamedTuple):
+    """What of an experiment its compiled program depends on; to be hashed.
+
+    Attributes:
+      task: the task, `None` in place of numbers that vary.
+      rule: the rule, likewise.
+      sizes: the layer sizes.
+    """
+
+    task: Shifter | Bars
+    rule: WakeSleep
+    sizes: tuple[int, ...]
+
+    def bound(self, numbers: Numbers) -> tuple[Shifter | Bars, WakeSleep]:
+        """The task and the rule with the numbers that vary, which may be traced."""
+        return _with(self.task, numbers.task), _with(self.rule, numbers.rule)
+
+
+def split(experiment: Experiment, varying: Collection[str] = ()) -> tuple[Program, Numbers]:
+    """Parts an experiment into its program and its numbers.
+
+    Args:
+      experiment: to be parted.
+      varying: fields of the task or the rule, of those in their `numbers()`, to be numbers. A
+        compiled program is faster with constants in their place, to the same bits.
+    """
+    task, rule = experiment.task, experiment.rule
+    of_task, of_rule = (
+        {name: np.float32(value) for name, value in settings.numbers().items() if name in varying}
+        for settings in (task, rule)
+    )
+    bias, scale = math.log(task.p_on / (1 - task.p_on)), experiment.machine.weight_scale
+    return (
+        Program(
+            _with(task, dict.fromkeys(of_task)),
+            _with(rule, dict.fromkeys(of_rule)),
+            experiment.sizes,
+        ),
+        Numbers(of_task, of_rule, np.float32(bias), np.float32(scale)),
+    )
+
+
+def varying(experiments: Sequence[Experiment]) -> tuple[str, ...]:
+    """The fields of `split` in which experiments differ."""
+    numbers = [{**each.task.numbers(), **each.rule.numbers()} for each in experiments]
+    return tuple(name for name in numbers[0] if len({each[name] for each in numbers}) > 1)
+
+
+def _with(settings: T, fields: Mapping[str, Any]) -> T:
+    """Settings with some fields replaced by what their own checks could not read."""
+    changed = copy.copy(settings)
+    for name, value in fields.items():
+        object.__setattr__(changed, name, value)
+    return changed

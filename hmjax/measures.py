@@ -6,7 +6,7 @@ two classes, "right" is the class of the higher label: right for the shifter, ve
 
 import itertools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -103,12 +103,39 @@ def evaluate(
         "fantasies": shown[-1],
         "shown_given_top": shown[:-1],
         "selectivity": selectivity(shown[:-1], task),
-        **exact(params, task),
+        **exact(params, task, weights_of(task)),
     }
 
 
-def exact(params: Params, task: Task) -> Measures:
-    """The measures of `evaluate` by enumeration; NaN where a layer is too large for it."""
+class Weights(NamedTuple):
+    """What the images of a task's support count for, in float32.
+
+    Attributes:
+      probabilities: `[n]`, summing to 1.
+      class_given_image: `[n, classes]`, P(class | image).
+      entropy_bits: `[]`, of the data.
+    """
+
+    probabilities: Any
+    class_given_image: Any
+    entropy_bits: Any
+
+
+def weights_of(task: Task) -> Weights:
+    """The weights of a task's images, in the order of its support."""
+    support = task.support()
+    weights = support.probabilities, support.class_given_image, entropy_bits(support)
+    return Weights(*(np.float32(weight) for weight in weights))
+
+
+def exact(params: Params, task: Task, weights: Weights) -> Measures:
+    """The measures of `evaluate` by enumeration; NaN where a layer is too large for it.
+
+    Args:
+      params: the machine.
+      task: gives the images, and says what they show.
+      weights: of the task, or of another that differs from it in its numbers only.
+    """
     support = task.support()
     sizes = machine.sizes_of(params)
     tops, classes = sizes[-1], len(task.class_labels)
@@ -121,8 +148,7 @@ def exact(params: Params, task: Task) -> Measures:
         }
         return {name: jnp.full(shape, jnp.nan) for name, shape in lengths.items()}
 
-    p_data = jnp.asarray(support.probabilities, jnp.float32)
-    class_given_image = jnp.asarray(support.class_given_image, jnp.float32)
+    p_data, class_given_image, entropy = weights
     images = jnp.asarray(support.images)
     posterior = likelihood.generative_posterior(params, images)
     bound = likelihood.recognition_bound(params, images)
@@ -130,7 +156,7 @@ def exact(params: Params, task: Task) -> Measures:
     nll_bits = -jnp.sum(p_data * posterior.log_prob) / NATS_PER_BIT
     return {
         "exact_nll_bits": nll_bits,
-        "kl_bits": nll_bits - entropy_bits(support),
+        "kl_bits": nll_bits - entropy,
         "elbo_bits": jnp.sum(p_data * bound.log_prob) / NATS_PER_BIT,
         "direction_recovery_exact": class_recovery(bound.mean_top, p_data, class_given_image),
         "direction_recovery_posterior": class_recovery(

@@ -1,28 +1,35 @@
-"""Populations: many seeds of one experiment, trained side by side.
+"""Populations: many machines of one program, trained side by side.
 
-Each member is bit for bit the machine that its seed gives alone, whatever the population around it:
-its draws depend on its seed and the step, and it is trained by the same scan. The seed axis is
-sharded over the devices. On a CPU each core takes its seeds in turn, a chunk of steps at a time, so
-that a machine's weights and draws stay in the cache; elsewhere all seeds of a device step together.
+A member is an experiment. Members may differ in their seeds and numbers (see `hmjax.experiment`);
+what they share is compiled once. Each is bit for bit the machine that its experiment gives alone,
+whatever the population around it: its draws depend on its seed and the step, and it is trained by
+the same scan.
+
+The members are sharded over all devices of all hosts. On a CPU each core takes its members in turn,
+a chunk of steps at a time, so that a machine's weights and draws stay in the cache; elsewhere all
+members of a device step together.
 """
 
+import dataclasses
 import functools
 import time
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from hmjax import measures, training
 from hmjax.errors import require
-from hmjax.experiment import MAX_SEED, Experiment
+from hmjax.experiment import Experiment, Numbers, split, varying
 from hmjax.machine import Params
-from hmjax.measures import Measures
+from hmjax.measures import Measures, Weights
 from hmjax.training import TrainState
 
-_SEEDS = PartitionSpec("seed")
+_MEMBERS = PartitionSpec("member")
 
 
 class Population(NamedTuple):
@@ -33,38 +40,59 @@ class Population(NamedTuple):
       params: the machines, arrays with a leading axis `[s]`.
       measures: NumPy arrays by name, `[s, ...]`: the exact ones of `hmjax.measures.evaluate`. A
         machine whose parameters are not finite has NaN.
+      curves: the same at each evaluation, `[evaluations, s, ...]`, and `step`, that axis in steps.
       train_seconds: spent in training, without compiling and measuring.
     """
 
     seeds: np.ndarray
     params: Params
     measures: Measures
+    curves: Measures
     train_seconds: float
 
 
-class Placed(NamedTuple):
-    """Seeds on their devices.
+class Progress(NamedTuple):
+    """A population so far; saved and loaded again, it goes on to the same bits.
 
     Attributes:
-      seeds: uint32 `[s + p]`, sharded, equally many a device: the last is there p times more.
-      mesh: the devices.
-      group: how many seeds a device steps together.
+      state: where training stands, NumPy arrays with a leading axis over the members.
+      curves: NumPy arrays by measure, `[evaluations, s, ...]`, and `step`, `[evaluations]`.
+      train_seconds: float64 `[]`, spent in training, without compiling and measuring.
     """
 
-    seeds: jax.Array
+    state: TrainState
+    curves: Measures
+    train_seconds: np.ndarray
+
+
+class Layout(NamedTuple):
+    """How members are laid out on devices.
+
+    Attributes:
+      mesh: the devices.
+      places: how many members they hold, equally many each; the last is there again in what is
+        left over.
+      group: how many members a device steps together.
+    """
+
     mesh: Mesh
+    places: int
     group: int
 
 
 class Members(NamedTuple):
-    """What a population carries from block to block, every leaf with a leading seed axis.
+    """Members on their devices, every leaf with a leading axis over places.
 
     Attributes:
-      key: the seeds' keys of their steps.
+      key: the keys of their steps.
+      numbers: of their experiments.
+      task: int32, which of the distinct tasks is theirs.
       state: where each stands.
     """
 
     key: jax.Array
+    numbers: Numbers
+    task: jax.Array
     state: TrainState
 
 
@@ -73,7 +101,7 @@ def train_population(
     seeds: Sequence[int] | np.ndarray,
     on_block: Callable[[int], None] = lambda _: None,
 ) -> Population:
-    """Trains one machine a seed, on every local device.
+    """Trains one machine a seed, on every device.
 
     Args:
       experiment: what to run; its own `seed` is not used.
@@ -87,83 +115,190 @@ def train_population(
     Raises:
       InvalidInput: if there are no seeds, or one is out of range.
     """
+    members = members_of(experiment, seeds)
+    progress = start(members)
+    for latest in advance(members, progress):
+        progress = latest
+        on_block(int(progress.curves["step"][-1]))
+    last = {name: curve[-1] for name, curve in progress.curves.items() if name != "step"}
+    return Population(
+        seeds=np.asarray(seeds, np.uint32),
+        params=progress.state.learner.params,
+        measures=last,
+        curves=progress.curves,
+        train_seconds=float(progress.train_seconds),
+    )
+
+
+def members_of(experiment: Experiment, seeds: Sequence[int] | np.ndarray) -> list[Experiment]:
+    """The experiment with each of the seeds.
+
+    Raises:
+      InvalidInput: if there are no seeds, or one is out of range.
+    """
     require(len(seeds) >= 1, "seeds", len(seeds), "must be at least 1")
-    for seed in (min(seeds), max(seeds)):
-        require(0 <= seed <= MAX_SEED, "seed", int(seed), f"must be 0 to {MAX_SEED}")
-    placed = place(seeds)
-    members = start(experiment, placed)
-    seconds, done = 0.0, 0
+    return [dataclasses.replace(experiment, seed=int(seed)) for seed in seeds]
+
+
+def start(members: Sequence[Experiment]) -> Progress:
+    """A population before its first step, evaluated once.
+
+    Args:
+      members: experiments of one program (see `hmjax.experiment.split`), one or more, that agree
+        in `steps` and `evaluation`.
+    """
+    layout = lay_out(len(members))
+    placed = place(members, layout)
+    exact = compile_exact(members, layout, placed)
+    state, seen = gathered((placed.state, exact(placed)), len(members))
+    curves = jax.tree.map(lambda leaf: leaf[None], {"step": state.step[0]} | seen)
+    return Progress(state, curves, np.zeros(()))
+
+
+def advance(members: Sequence[Experiment], progress: Progress) -> Iterator[Progress]:
+    """Trains on to the last step, block by block.
+
+    Args:
+      members: as for `start`.
+      progress: where to go on from, by `start` or yielded before.
+
+    Yields:
+      The progress after each block and its evaluation.
+    """
+    experiment = members[0]
+    if (done := int(progress.curves["step"][-1])) == experiment.steps:
+        return
+    layout = lay_out(len(members))
+    placed = place(members, layout, progress.state)
+    exact = compile_exact(members, layout, placed)
     blocks: dict[int, jax.stages.Compiled] = {}
     while done < experiment.steps:
         steps = training.steps_of_block(experiment, done)
         if steps not in blocks:
-            blocks[steps] = compile_block(experiment, placed, members, steps)
+            blocks[steps] = compile_block(members, layout, placed, steps)
         began = time.perf_counter()
-        members = jax.block_until_ready(blocks[steps](members))
-        seconds += time.perf_counter() - began
+        placed = placed._replace(state=jax.block_until_ready(blocks[steps](placed)))
+        seconds = time.perf_counter() - began
         done += steps
-        on_block(done)
+        state, seen = gathered((placed.state, exact(placed)), len(members))
+        curves = jax.tree.map(
+            lambda history, new: np.concatenate([history, new[None]]),
+            progress.curves,
+            {"step": state.step[0]} | seen,
+        )
+        progress = Progress(state, curves, progress.train_seconds + seconds)
+        yield progress
 
-    params = members.state.learner.params
-    exact = compile_exact(experiment, placed, params)
-    params, measured = jax.tree.map(
-        lambda leaf: np.asarray(leaf)[: len(seeds)], (params, exact(params))
+
+def lay_out(members: int) -> Layout:
+    """Shares members out among the devices: of this host, or of all hosts there are."""
+    devices = jax.devices() if jax.process_count() > 1 else jax.local_devices()[:members]
+    places = members + -members % len(devices)
+    group = 1 if devices[0].platform == "cpu" else places // len(devices)
+    return Layout(Mesh(np.array(devices), ("member",)), places, group)
+
+
+def place(
+    members: Sequence[Experiment], layout: Layout, state: TrainState | None = None
+) -> Members:
+    """Puts members on their devices.
+
+    Args:
+      members: experiments of one program.
+      layout: the devices.
+      state: where they stand, with a leading axis; before the first step if not given.
+    """
+    differing = varying(members)
+    program, _ = split(members[0], differing)
+    all_numbers = [split(member, differing)[1] for member in members]
+    tasks = _tasks(members)
+    seed, numbers, task = _put(
+        (
+            np.array([member.seed for member in members], np.uint32),
+            jax.tree.map(lambda *leaves: np.stack(leaves), *all_numbers),
+            np.array([tasks.index(member.task) for member in members], np.int32),
+        ),
+        layout,
     )
-    return Population(np.asarray(seeds, np.uint32), params, measured, seconds)
 
+    def keys_and_first(of: tuple[jax.Array, Numbers]) -> tuple[jax.Array, TrainState]:
+        keys = training.keys_of(of[0])
+        return keys.steps, training.first_state(keys.init, of[1], program=program)
 
-def place(seeds: Sequence[int] | np.ndarray) -> Placed:
-    """Shares seeds out among the local devices."""
-    devices = jax.local_devices()[: len(seeds)]
-    padding = -len(seeds) % len(devices)
-    padded = np.pad(np.asarray(seeds, np.uint32), (0, padding), mode="edge")
-    mesh = Mesh(np.array(devices), ("seed",))
-    group = 1 if devices[0].platform == "cpu" else len(padded) // len(devices)
-    return Placed(jax.device_put(padded, NamedSharding(mesh, _SEEDS)), mesh, group)
-
-
-def start(experiment: Experiment, placed: Placed) -> Members:
-    """The members before their first step."""
-
-    def one(seed: jax.Array) -> Members:
-        keys = training.keys_of(seed)
-        return Members(keys.steps, training.init_state(experiment, keys))
-
-    return _sharded(_each(one, placed), placed)(placed.seeds)
+    begin = _compile(_each(keys_and_first, layout), layout, (seed, numbers))
+    key, first = begin((seed, numbers))
+    return Members(key, numbers, task, first if state is None else _put(state, layout))
 
 
 def compile_block(
-    experiment: Experiment, placed: Placed, members: Members, steps: int
+    members: Sequence[Experiment], layout: Layout, placed: Members, steps: int
 ) -> jax.stages.Compiled:
-    """The program from members to those `steps` steps later."""
+    """The program from members to their states so many steps later."""
+    program, _ = split(members[0], varying(members))
 
     def one(member: Members, chunk: int) -> Members:
-        state = training.train_block(
-            *member, task=experiment.task, rule=experiment.rule, steps=chunk
-        )
+        key, numbers, _, state = member
+        state = training.train_block(key, numbers, state, program=program, steps=chunk)
         return member._replace(state=state)
 
     def each(members: Members, chunk: int) -> Members:
-        return _each(functools.partial(one, chunk=chunk), placed)(members)
+        return _each(functools.partial(one, chunk=chunk), layout)(members)
 
-    # All seeds take a chunk before any takes the next: a fifth faster than each taking them all.
-    block = functools.partial(training.in_chunks, each, steps=steps)
-    return _sharded(block, placed).lower(members).compile()
+    # All members take a chunk before any takes the next: a fifth faster than each taking them all.
+    def block(members: Members) -> TrainState:
+        return training.in_chunks(each, members, steps).state
 
-
-def compile_exact(experiment: Experiment, placed: Placed, params: Params) -> jax.stages.Compiled:
-    """The program from machines to their exact measures."""
-    exact = functools.partial(measures.exact, task=experiment.task)
-    return _sharded(_each(exact, placed), placed).lower(params).compile()
+    return _compile(block, layout, placed)
 
 
-def _each(function: Callable, placed: Placed) -> Callable:
+def compile_exact(
+    members: Sequence[Experiment], layout: Layout, placed: Members
+) -> jax.stages.Compiled:
+    """The program from members to their exact measures; NaN where parameters are not finite."""
+    tasks = _tasks(members)
+    weights: Weights = jax.tree.map(lambda *all: np.stack(all), *map(measures.weights_of, tasks))
+
+    def one(member: Members) -> Measures:
+        params = member.state.learner.params
+        of_task = jax.tree.map(lambda leaf: jnp.asarray(leaf)[member.task], weights)
+        exact = measures.exact(params, tasks[0], of_task)
+        finite = training.is_finite(params)
+        return jax.tree.map(lambda leaf: jnp.where(finite, leaf, jnp.nan), exact)
+
+    return _compile(_each(one, layout), layout, placed)
+
+
+def gathered(tree: Any, members: int) -> Any:
+    """What is on the devices of all hosts as NumPy arrays on each host, without the padding."""
+    tree = multihost_utils.process_allgather(tree, tiled=True)
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[:members], tree)
+
+
+def _tasks(members: Sequence[Experiment]) -> list[Any]:
+    """The distinct tasks of members, in the order of their first."""
+    return list(dict.fromkeys(member.task for member in members))
+
+
+def _put(tree: Any, layout: Layout) -> Any:
+    """NumPy arrays with a leading axis over members, on the devices."""
+    sharding = NamedSharding(layout.mesh, _MEMBERS)
+
+    def put(leaf: np.ndarray) -> jax.Array:
+        ends = [(0, layout.places - len(leaf)), *[(0, 0)] * (leaf.ndim - 1)]
+        padded = np.pad(leaf, ends, mode="edge")
+        return jax.make_array_from_callback(padded.shape, sharding, padded.__getitem__)
+
+    return jax.tree.map(put, tree)
+
+
+def _each(function: Callable, layout: Layout) -> Callable:
     """`function` of one member, for all that a device has, a group of them at once."""
     # Not a group of 1: vmap would add an axis to every product, which XLA is slower at.
-    size = placed.group if placed.group > 1 else None
+    size = layout.group if layout.group > 1 else None
     return functools.partial(jax.lax.map, function, batch_size=size)
 
 
-def _sharded(function: Callable, placed: Placed) -> jax.stages.Wrapped:
+def _compile(function: Callable, layout: Layout, arguments: Any) -> jax.stages.Compiled:
     """`function` of what a device has, compiled for all devices."""
-    return jax.jit(jax.shard_map(function, mesh=placed.mesh, in_specs=_SEEDS, out_specs=_SEEDS))
+    mapped = jax.shard_map(function, mesh=layout.mesh, in_specs=_MEMBERS, out_specs=_MEMBERS)
+    return jax.jit(mapped).lower(arguments).compile()

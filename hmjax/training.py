@@ -17,11 +17,10 @@ import numpy as np
 
 from hmjax import machine
 from hmjax.errors import Diverged
-from hmjax.experiment import Experiment
+from hmjax.experiment import Experiment, Numbers, Program, split
 from hmjax.machine import Params
 from hmjax.measures import Measures, evaluate
-from hmjax.rules import State, WakeSleep
-from hmjax.tasks import Task
+from hmjax.rules import State
 from hmjax.threefry import unrolled
 
 T = TypeVar("T")
@@ -29,6 +28,7 @@ T = TypeVar("T")
 _CHUNK = 500  # steps whose draws are made at once
 
 _COMPILER = ThreadPoolExecutor(1, thread_name_prefix="compile")
+_COMPILED: dict[tuple[Program, int], Future[jax.stages.Compiled]] = {}
 
 
 class Keys(NamedTuple):
@@ -79,30 +79,41 @@ def keys_of(seed: int | jax.Array) -> Keys:
     return Keys(*jax.random.split(jax.random.key(seed), 4))
 
 
-def init_state(experiment: Experiment, keys: Keys | None = None) -> TrainState:
-    """The state before the first step, of the experiment's seed or of that which gave `keys`."""
-    keys = keys_of(experiment.seed) if keys is None else keys
-    params = jax.jit(machine.init, static_argnames=("sizes", "p_on", "weight_scale"))(
-        keys.init,
-        sizes=experiment.sizes,
-        p_on=experiment.task.p_on,
-        weight_scale=experiment.machine.weight_scale,
-    )
-    learner = experiment.rule.build(experiment.sizes).init(params)
-    return TrainState(jnp.zeros((), jnp.int32), learner)
+def init_state(experiment: Experiment) -> TrainState:
+    """The state before the first step."""
+    program, numbers = split(experiment)
+    return first_state(keys_of(experiment.seed).init, numbers, program=program)
+
+
+@functools.partial(jax.jit, static_argnames="program")
+def first_state(key: jax.Array, numbers: Numbers, *, program: Program) -> TrainState:
+    """`init_state`, compiled.
+
+    Args:
+      key: `keys_of(seed).init`.
+      numbers: of the experiment.
+      program: of the experiment.
+    """
+    params = machine.init(key, program.sizes, weight_scale=numbers.weight_scale)
+    visible = params.generative[0]
+    visible = visible._replace(bias=jnp.full_like(visible.bias, numbers.visible_bias))
+    params = params._replace(generative=(visible, *params.generative[1:]))
+    _, rule = program.bound(numbers)
+    return TrainState(jnp.zeros((), jnp.int32), rule.build(program.sizes).init(params))
 
 
 def _scan(
     key: jax.Array,
+    numbers: Numbers,
     state: TrainState,
     *,
-    task: Task,
-    rule: WakeSleep,
+    program: Program,
     steps: int,
     watch: Callable[[Params], jax.Array | None] = lambda params: None,
 ) -> tuple[TrainState, jax.Array | None]:
     """Takes `steps` steps with draws made at once; also stacks what `watch` sees after each."""
-    functions = rule.build(machine.sizes_of(state.learner.params))
+    task, rule = program.bound(numbers)
+    functions = rule.build(program.sizes)
     key = unrolled(key)
     # Never a loop of a step or two, which XLA would unroll and round differently.
     length = max(steps, _CHUNK)
@@ -118,29 +129,29 @@ def _scan(
         learner = take() if length == steps else jax.lax.cond(number < steps, take, lambda: learner)
         return learner, watch(learner.params)
 
-    numbers = jnp.arange(length)
-    drawn = jax.vmap(draw)(state.step + numbers)
-    learner, watched = jax.lax.scan(step, state.learner, (numbers, drawn))
+    ahead = jnp.arange(length)
+    drawn = jax.vmap(draw)(state.step + ahead)
+    learner, watched = jax.lax.scan(step, state.learner, (ahead, drawn))
     return TrainState(state.step + steps, learner), watched
 
 
-@functools.partial(jax.jit, static_argnames=("task", "rule", "steps"))
+@functools.partial(jax.jit, static_argnames=("program", "steps"))
 def train_block(
-    key: jax.Array, state: TrainState, *, task: Task, rule: WakeSleep, steps: int
+    key: jax.Array, numbers: Numbers, state: TrainState, *, program: Program, steps: int
 ) -> TrainState:
     """Takes `steps` steps as one compiled program.
 
     Args:
       key: `keys_of(seed).steps`.
+      numbers: of the experiment.
       state: where to go on from.
-      task: draws the images.
-      rule: the settings of the learning rule.
+      program: of the experiment.
       steps: how many.
 
     Returns:
       The state after them.
     """
-    scan = functools.partial(_scan, key, task=task, rule=rule)
+    scan = functools.partial(_scan, key, numbers, program=program)
     return in_chunks(lambda state, chunk: scan(state, steps=chunk)[0], state, steps)
 
 
@@ -154,20 +165,18 @@ def in_chunks(take: Callable[[T, int], T], carry: T, steps: int) -> T:
     return take(carry, rest) if rest else carry
 
 
-@functools.cache
-def _compiling_block(
-    task: Task, rule: WakeSleep, sizes: tuple[int, ...], steps: int
-) -> Future[jax.stages.Compiled]:
-    """`train_block` for these settings, compiled once, on a core of its own."""
+def _compiling_block(program: Program, numbers: Numbers, steps: int) -> Future[jax.stages.Compiled]:
+    """`train_block` of so many steps, compiled once, on a core of its own."""
+    if (program, steps) not in _COMPILED:
 
-    def compiled() -> jax.stages.Compiled:
-        key = jax.eval_shape(jax.random.key, 0)
-        params = jax.eval_shape(functools.partial(machine.init, sizes=sizes), key)
-        learner = jax.eval_shape(rule.build(sizes).init, params)
-        state = TrainState(jax.eval_shape(lambda: jnp.zeros((), jnp.int32)), learner)
-        return train_block.lower(key, state, task=task, rule=rule, steps=steps).compile()
+        def compiled() -> jax.stages.Compiled:
+            key = jax.eval_shape(jax.random.key, 0)
+            state = jax.eval_shape(functools.partial(first_state, program=program), key, numbers)
+            lowered = train_block.lower(key, numbers, state, program=program, steps=steps)
+            return lowered.compile()
 
-    return _COMPILER.submit(compiled)
+        _COMPILED[program, steps] = _COMPILER.submit(compiled)
+    return _COMPILED[program, steps]
 
 
 def steps_of_block(experiment: Experiment, done: int) -> int:
@@ -178,8 +187,7 @@ def steps_of_block(experiment: Experiment, done: int) -> int:
 
 def _next_block(experiment: Experiment, done: int) -> Future[jax.stages.Compiled]:
     """The block from step `done` to the next evaluation."""
-    steps = steps_of_block(experiment, done)
-    return _compiling_block(experiment.task, experiment.rule, experiment.sizes, steps)
+    return _compiling_block(*split(experiment), steps_of_block(experiment, done))
 
 
 @jax.jit
@@ -188,12 +196,12 @@ def is_finite(params: Params) -> jax.Array:
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params)]).all()
 
 
-@functools.partial(jax.jit, static_argnames=("task", "rule", "steps"))
+@functools.partial(jax.jit, static_argnames=("program", "steps"))
 def _finite_after(
-    key: jax.Array, state: TrainState, *, task: Task, rule: WakeSleep, steps: int
+    key: jax.Array, numbers: Numbers, state: TrainState, *, program: Program, steps: int
 ) -> jax.Array | None:
     """Whether the parameters are finite after each of the next `steps` steps, bool `[steps]`."""
-    return _scan(key, state, task=task, rule=rule, steps=steps, watch=is_finite)[1]
+    return _scan(key, numbers, state, program=program, steps=steps, watch=is_finite)[1]
 
 
 _evaluate = jax.jit(
@@ -247,15 +255,15 @@ def advance(experiment: Experiment, progress: Progress) -> Iterator[Progress]:
       Diverged: if parameters stop being finite. What was yielded before is good.
     """
     key = keys_of(experiment.seed).steps
-    task, rule = experiment.task, experiment.rule
+    program, numbers = split(experiment)
     while (done := int(progress.state.step)) < experiment.steps:
         block = _next_block(experiment, done).result()
         began = time.perf_counter()
-        state = jax.block_until_ready(block(key, progress.state))
+        state = jax.block_until_ready(block(key, numbers, progress.state))
         seconds = time.perf_counter() - began
         if not is_finite(state.learner.params):
             steps = int(state.step) - done
-            finite = _finite_after(key, progress.state, task=task, rule=rule, steps=steps)
+            finite = _finite_after(key, numbers, progress.state, program=program, steps=steps)
             raise Diverged(done + 1 + int(np.argmin(finite)))
         seen = measure(experiment, state), state.learner.params
         curves, snapshots = jax.tree.map(

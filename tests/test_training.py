@@ -12,6 +12,7 @@ import hmjax
 from configs import debug
 from hmjax import training
 from hmjax.errors import Diverged
+from hmjax.experiment import split
 
 SMALL = dataclasses.replace(debug.experiment, steps=1200)
 
@@ -62,27 +63,31 @@ def test_curves_and_snapshots_share_the_step_axis():
 
 def test_the_draws_of_a_step_depend_on_the_seed_and_the_step_alone():
     # One call over all steps and one call a step: the same states at the end.
-    task, rule = SMALL.task, SMALL.rule
-    key = training.keys_of(1).steps
-    at_once = training.train_block(key, training.init_state(SMALL), task=task, rule=rule, steps=7)
+    program, numbers = split(SMALL)
+    block = functools.partial(
+        training.train_block, training.keys_of(1).steps, numbers, program=program
+    )
+    at_once = block(training.init_state(SMALL), steps=7)
     state = training.init_state(SMALL)
     for _ in range(7):
-        state = training.train_block(key, state, task=task, rule=rule, steps=1)
+        state = block(state, steps=1)
     chex.assert_trees_all_equal(at_once, state)
 
 
-def test_a_block_is_traced_once_for_all_seeds_and_starts():
+def test_a_block_is_traced_once_for_all_seeds_numbers_and_starts():
     chex.clear_trace_counter()
-    task, rule = SMALL.task, SMALL.rule
     block = jax.jit(
         chex.assert_max_traces(training.train_block.__wrapped__, n=1),
-        static_argnames=("task", "rule", "steps"),
+        static_argnames=("program", "steps"),
     )
-    for seed in (1, 2, 3):
-        experiment = dataclasses.replace(SMALL, seed=seed)
+    for seed, rate in ((1, 0.1), (2, 0.1), (3, 0.2)):
+        rule = hmjax.WakeSleep(learning_rate=rate)
+        experiment = dataclasses.replace(SMALL, seed=seed, rule=rule)
+        program, numbers = split(experiment, ("learning_rate", "recognition_rate"))
         state = training.init_state(experiment)
         for _ in range(2):
-            state = block(training.keys_of(seed).steps, state, task=task, rule=rule, steps=50)
+            key = training.keys_of(seed).steps
+            state = block(key, numbers, state, program=program, steps=50)
         assert int(state.step) == 100
 
 
@@ -105,13 +110,13 @@ def test_divergence_names_the_first_bad_step_and_keeps_what_was_good():
         while True:
             good = next(ahead)
     chex.assert_tree_all_finite(good.params)
-    key = training.keys_of(experiment.seed).steps
+    key, (program, numbers) = training.keys_of(experiment.seed).steps, split(experiment)
     start = int(good.state.step)
     assert start < caught.value.step <= start + 10
 
     def after(steps):
         state = training.train_block(
-            key, training.init_state(experiment), task=experiment.task, rule=rule, steps=steps
+            key, numbers, training.init_state(experiment), program=program, steps=steps
         )
         return bool(training.is_finite(state.learner.params))
 
@@ -133,9 +138,9 @@ def test_a_step_stays_a_few_kernels():
     experiment = hmjax.Experiment("counted")
     state = jax.eval_shape(functools.partial(training.init_state, experiment))
     key = jax.eval_shape(lambda: training.keys_of(1).steps)
-    settings = {"task": experiment.task, "rule": experiment.rule, "steps": 1000}
-    program = training.train_block.lower(key, state, **settings).compile().as_text()
-    computations = re.split(r"\n}\n", program)
+    program, numbers = split(experiment)
+    block = training.train_block.lower(key, numbers, state, program=program, steps=1000)
+    computations = re.split(r"\n}\n", block.compile().as_text())
     kernels = [len(re.findall(r" (?:fusion|dot|custom-call)\(", body)) for body in computations]
     products = [len(re.findall(r" dot\(", body)) for body in computations]
     step = int(np.argmax(products))

@@ -79,10 +79,18 @@ class Descent:
             decay_at is None or decay_at >= 1, "rule.decay-at", decay_at, "must be at least step 1"
         )
 
+    def numbers(self) -> dict[str, float]:
+        """The settings, by field, that a step uses as numbers only, so that they may be traced."""
+        recognition = self.recognition_rate
+        return {
+            "learning_rate": self.learning_rate,
+            "recognition_rate": self.learning_rate if recognition is None else recognition,
+        }
+
     def optimisers(self) -> tuple[optax.GradientTransformation, optax.GradientTransformation]:
         """One optimiser for the generative and one for the recognition net."""
-        recognition_rate = self.recognition_rate or self.learning_rate
-        return self._optimiser(self.learning_rate), self._optimiser(recognition_rate)
+        rates = self.numbers()
+        return self._optimiser(rates["learning_rate"]), self._optimiser(rates["recognition_rate"])
 
     def _optimiser(self, rate: float) -> optax.GradientTransformation:
         schedule: optax.ScalarOrSchedule = rate

@@ -33,6 +33,9 @@ class Bars:
         for field, value in (("p-on", self.p_on), ("p-vertical", self.p_vertical)):
             require(0 < value < 1, field, value, "must be a probability between 0 and 1")
 
+    def numbers(self) -> dict[str, float]:
+        return {"p_on": self.p_on, "p_vertical": self.p_vertical}
+
     @property
     def image_shape(self) -> tuple[int, int]:
         return self.side, self.side

@@ -34,6 +34,12 @@ class Task(Protocol):
     def p_on(self) -> float:
         """The probability that a pixel is on, the same for every pixel."""
 
+    def numbers(self) -> dict[str, float]:
+        """The settings, by field, that `sample` uses as numbers only, so that they may be traced.
+
+        They change neither which images there are nor their shape.
+        """
+
     @property
     def image_shape(self) -> tuple[int, int]:
         """Rows and columns of an image; `n_0` is their product."""

@@ -43,6 +43,9 @@ class Shifter:
         )
         require(self.copies >= 1, "copies", self.copies, "must be at least 1")
 
+    def numbers(self) -> dict[str, float]:
+        return {"p_on": self.p_on}
+
     @property
     def image_shape(self) -> tuple[int, int]:
         return 2 * self.copies, self.width
