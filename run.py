@@ -2,8 +2,9 @@
 
 python run.py train NAME [options]   train an experiment of configs/; --help lists the options
 python run.py population NAME        train many seeds of an experiment side by side
-python run.py resume DIR             go on with an interrupted run
-python run.py figures DIR            draw the pictures of a finished run again
+python run.py replay DIR --seed K    train one machine of a population alone
+python run.py resume DIR             go on with an interrupted run or population
+python run.py figures DIR            draw the pictures of a finished one again
 python run.py bench                  time it, beside NumPy and numba
 python run.py list                   the experiments, one line each
 """
@@ -11,21 +12,22 @@ python run.py list                   the experiments, one line each
 import contextlib
 import dataclasses
 import difflib
-import io
-import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
+import jax
+import numpy as np
 import tqdm
 import tyro
 
 import configs
-from hmjax import Diverged, Experiment, InvalidInput, files, platform, runs, train_population
+from hmjax import Diverged, Experiment, InvalidInput, files, folders, hosts, platform, runs, study
+from hmjax.arguments import parse
 from hmjax.errors import require
-from hmjax.experiment import MAX_SEED
+from hmjax.study import Study
 from hmjax.training import Progress
 
 T = TypeVar("T")
@@ -57,44 +59,95 @@ class Train:
 
 
 @dataclasses.dataclass(frozen=True)
-class Population:
-    """Trains one machine a seed, on every core or accelerator, and measures them exactly."""
+class Hosts:
+    """Other hosts that run the same command; host 0 writes the folder."""
 
-    experiment: Annotated[Experiment, tyro.conf.arg(name="")]
-    seeds: int = 64
-    """Machines to train, at least 1."""
-    first_seed: int = 0
-    """Seed of the first machine, 0 to 2^32 - 1; the others follow."""
+    coordinator: str | None = None
+    """HOST:PORT of host 0; this host alone if not given."""
+    count: int | None = None
+    """How many hosts, with coordinator."""
+    index: int | None = None
+    """Which of them this is, 0 to count - 1, with coordinator."""
+    detect: bool = False
+    """Have JAX ask the cluster (SLURM, Open MPI, Kubernetes, TPU) for all three."""
+    timeout: int = 60
+    """Seconds to wait for the others, and after which a silent host is lost; at least 1."""
+
+    def __post_init__(self) -> None:
+        given = self.count is not None and self.index is not None
+        require(
+            self.coordinator is None or ":" in self.coordinator,
+            "hosts.coordinator",
+            self.coordinator,
+            "must be HOST:PORT",
+        )
+        if self.coordinator is not None and not given:
+            raise InvalidInput("hosts.coordinator needs hosts.count and hosts.index")
+        count, index = self.count or 0, self.index or 0
+        if self.coordinator is None and (self.count is not None or self.index is not None):
+            raise InvalidInput("hosts.count and hosts.index need hosts.coordinator")
+        if given:
+            require(count >= 1, "hosts.count", count, "must be at least 1")
+            require(0 <= index < count, "hosts.index", index, f"must be 0 to {count - 1}")
+        require(self.timeout >= 1, "hosts.timeout", self.timeout, "must be at least 1 second")
+
+    def connect(self) -> None:
+        """Joins the other hosts, if there are any."""
+        if self.coordinator is not None or self.detect:
+            hosts.connect(self.coordinator, self.count, self.index, timeout=self.timeout)
+
+
+@dataclasses.dataclass(frozen=True)
+class Population:
+    """Trains many seeds at each of several settings, side by side, and measures them exactly."""
+
+    study: Annotated[Study, tyro.conf.arg(name="")]
     out: Path | None = None
     """Folder of the population; runs/NAME-seedsK-L if not given."""
     overwrite: bool = False
     """Replace the run that is in the folder, if one is."""
-
-    def __post_init__(self) -> None:
-        most = MAX_SEED + 1 - self.first_seed
-        require(
-            0 <= self.first_seed <= MAX_SEED, "first-seed", self.first_seed, "must be 0 to 2^32 - 1"
-        )
-        require(1 <= self.seeds <= most, "seeds", self.seeds, f"must be 1 to {most}")
+    figures: bool = True
+    """Draw the pictures into DIR/figures."""
+    hosts: Hosts = Hosts()
 
 
 @dataclasses.dataclass(frozen=True)
-class Resume:
-    """Goes on with an interrupted run, to the same bits as if it had not been."""
+class Replay:
+    """Trains one machine of a population alone, with snapshots and pictures, to the same bits."""
 
     folder: Annotated[Path, tyro.conf.arg(name="DIR"), tyro.conf.Positional]
-    """The run's folder."""
+    """The population's folder."""
+    seed: int
+    """Which of its seeds."""
+    setting: int = 0
+    """Which of its settings, counted from 0, if it swept any."""
+    out: Path | None = None
+    """Folder of the run; DIR/replay-settingI-seedK if not given."""
+    overwrite: bool = False
+    """Replace the run that is in the folder, if one is."""
     figures: bool = True
     """Draw the pictures into DIR/figures."""
     movie: Annotated[Movie, tyro.conf.arg(name="")] = Movie()
 
 
 @dataclasses.dataclass(frozen=True)
-class Figures:
-    """Draws the pictures of a finished run again, without training."""
+class Resume:
+    """Goes on with an interrupted run or population, to the same bits as if it had not been."""
 
     folder: Annotated[Path, tyro.conf.arg(name="DIR"), tyro.conf.Positional]
-    """The run's folder."""
+    """Its folder."""
+    figures: bool = True
+    """Draw the pictures into DIR/figures."""
+    movie: Annotated[Movie, tyro.conf.arg(name="")] = Movie()
+    hosts: Hosts = Hosts()
+
+
+@dataclasses.dataclass(frozen=True)
+class Figures:
+    """Draws the pictures of a finished run or population again, without training."""
+
+    folder: Annotated[Path, tyro.conf.arg(name="DIR"), tyro.conf.Positional]
+    """Its folder."""
     movie: Annotated[Movie, tyro.conf.arg(name="")] = Movie()
 
 
@@ -109,7 +162,7 @@ class Bench:
 
 
 def train(arguments: Sequence[str]) -> None:
-    options = parse_named(Train, arguments, "train")
+    _, options = parse_named(Train, Train, arguments, "train")
     experiment = options.experiment
     folder = options.out or Path("runs") / f"{experiment.name}-seed{experiment.seed}"
     runs.create(experiment, folder, overwrite=options.overwrite)
@@ -117,33 +170,62 @@ def train(arguments: Sequence[str]) -> None:
 
 
 def population(arguments: Sequence[str]) -> None:
-    from analysis import table
-
-    options = parse_named(Population, arguments, "population")
-    experiment = options.experiment
-    default = configs.load(experiment.name).seed
+    name, options = parse_named(lambda e: Population(Study(e)), Population, arguments, "population")
+    experiment = options.study.experiment
+    default = configs.load(name).seed
     require(experiment.seed == default, "seed", experiment.seed, "must be left to --first-seed")
-    seeds = range(options.first_seed, options.first_seed + options.seeds)
-    folder = options.out or Path("runs") / f"{experiment.name}-seeds{seeds[0]}-{seeds[-1]}"
-    runs.create_population(experiment, seeds, folder, overwrite=options.overwrite)
-    with tqdm.tqdm(total=experiment.steps, unit=" steps", unit_scale=True) as bar:
-        trained = train_population(experiment, seeds, lambda done: bar.update(done - bar.n))
-    print(table.render_population(runs.write_population(experiment, trained, folder)))
-    print(f"machines in {folder}")
+    last = options.study.first_seed + options.study.seeds - 1
+    swept = "".join(f"-{option.removeprefix('sweep.')}" for option in options.study.swept())
+    folder = options.out or Path("runs") / (
+        f"{experiment.name}{swept}-seeds{options.study.first_seed}-{last}"
+    )
+    options.hosts.connect()
+    study.create(options.study, folder, overwrite=options.overwrite)
+    finish_study(options.study, folder, figures=options.figures)
+
+
+def replay(arguments: Sequence[str]) -> None:
+    options = parse(Replay, arguments, "run.py replay")
+    folder = options.folder
+    studied = study.read(folder)
+    experiment = study.member(studied.study, options.seed, options.setting)
+    out = options.out or folder / f"replay-setting{options.setting}-seed{options.seed}"
+    runs.create(experiment, out, overwrite=options.overwrite)
+    finish(out, options)
+    place = options.seed - studied.study.first_seed
+    theirs = jax.tree.leaves(studied.params[options.setting])
+    ours = jax.tree.leaves(files.load_params(out / "params.npz"))
+    same = [np.array_equal(a[place], b) for a, b in zip(theirs, ours, strict=True)]
+    if not all(same):
+        print(
+            "error: its parameters are not those in the population; was that trained on another "
+            f"kind of device or with other versions? See {folder / 'environment.json'}",
+            file=sys.stderr,
+        )
+        raise SystemExit(1)
+    print(f"its parameters are bit for bit those of seed {options.seed} in {folder}")
 
 
 def resume(arguments: Sequence[str]) -> None:
     options = parse(Resume, arguments, "run.py resume")
-    if runs.is_finished(options.folder) and (options.folder / "figures" / "dream.gif").exists():
-        runs.read_experiment(options.folder)
-        print(f"{options.folder} is finished; 'figures {options.folder}' draws its pictures again")
+    folder = options.folder
+    options.hosts.connect()
+    if study.is_study(folder):
+        finish_study(study.read_study(folder), folder, figures=options.figures)
         return
-    finish(options.folder, options)
+    if folders.is_finished(folder) and (folder / "figures" / "dream.gif").exists():
+        runs.read_experiment(folder)
+        print(f"{folder} is finished; 'figures {folder}' draws its pictures again")
+        return
+    finish(folder, options)
 
 
 def figures(arguments: Sequence[str]) -> None:
     options = parse(Figures, arguments, "run.py figures")
-    draw(options.folder, options.movie)
+    if study.is_study(options.folder):
+        draw_study(options.folder)
+    else:
+        draw(options.folder, options.movie)
 
 
 def bench(arguments: Sequence[str]) -> None:
@@ -173,17 +255,13 @@ def list_experiments(arguments: Sequence[str]) -> None:
         print(f"{name:10}{configs.summary(name)}")
 
 
-def finish(folder: Path, options: Train | Resume) -> None:
+def finish(folder: Path, options: Train | Resume | Replay) -> None:
     """Trains the run in a folder to its end, prints its table, draws its pictures."""
     from analysis import table
 
     try:
-        with progress_bar() as show:
+        with saying_how_to_resume(folder), progress_bar() as show:
             results = runs.carry_out(folder, show)
-    except KeyboardInterrupt:
-        command = f"python run.py resume {shlex.quote(str(folder))}"
-        print(f"\ninterrupted; the run is saved. Go on with: {command}", file=sys.stderr)
-        raise
     except Diverged as error:
         raise Diverged(
             error.step, f"the last good state is in {folder / 'checkpoint.npz'}"
@@ -193,19 +271,63 @@ def finish(folder: Path, options: Train | Resume) -> None:
         draw(folder, options.movie)
 
 
+def finish_study(what: Study, folder: Path, *, figures: bool) -> None:
+    """Trains the study of a folder to its end, prints its tables, draws its pictures."""
+    from analysis import table
+
+    parts = study.parts_of(what)
+    total = sum(len(part.members) for part in parts) * what.experiment.steps
+    if hosts.is_first():
+        print(table.plan(what, parts))
+    with (
+        saying_how_to_resume(folder),
+        tqdm.tqdm(total=total, unit=" steps", unit_scale=True, disable=not hosts.is_first()) as bar,
+    ):
+        results = study.carry_out(what, folder, lambda done: bar.update(done - bar.n))
+    if hosts.is_first():
+        print(table.render_study(folder, results))
+        if figures:
+            draw_study(folder)
+
+
+@contextlib.contextmanager
+def saying_how_to_resume(folder: Path) -> Iterator[None]:
+    """Says on Ctrl-C how to go on with what a folder keeps."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        command = f"python run.py resume {shlex.quote(str(folder))}"
+        print(f"\ninterrupted; what was trained is kept. Go on with: {command}", file=sys.stderr)
+        raise
+
+
 def draw(folder: Path, movie: Movie) -> None:
     """Draws the pictures of a finished run."""
     from analysis import pictures
 
-    try:
+    with saying_how_to_draw(folder):
         drawn = pictures.draw_all(runs.read(folder), fps=movie.fps)
+    print(f"pictures in {drawn}")
+
+
+def draw_study(folder: Path) -> None:
+    """Draws the pictures of a finished study."""
+    from analysis import populations
+
+    with saying_how_to_draw(folder):
+        drawn = populations.draw_all(study.read(folder))
+    print(f"pictures in {drawn}")
+
+
+@contextlib.contextmanager
+def saying_how_to_draw(folder: Path) -> Iterator[None]:
+    """Says on Ctrl-C how to draw the pictures of a finished folder."""
+    try:
+        yield
     except KeyboardInterrupt:
         command = f"python run.py figures {shlex.quote(str(folder))}"
-        print(
-            f"\ninterrupted; the run is complete. Draw its pictures by: {command}", file=sys.stderr
-        )
+        print(f"\ninterrupted; all is trained. Draw its pictures by: {command}", file=sys.stderr)
         raise
-    print(f"pictures in {drawn}")
 
 
 @contextlib.contextmanager
@@ -229,8 +351,10 @@ def progress_bar():
         yield show
 
 
-def parse_named(kind: Callable[..., T], arguments: Sequence[str], command: str) -> T:
-    """The options of a command on an experiment, whose name comes first.
+def parse_named(
+    default: Callable[[Experiment], T], kind: type[T], arguments: Sequence[str], command: str
+) -> tuple[str, T]:
+    """The name of the experiment that comes first, and the options of a command on it.
 
     Raises:
       InvalidInput: if the name or the options are wrong.
@@ -243,41 +367,13 @@ def parse_named(kind: Callable[..., T], arguments: Sequence[str], command: str) 
                 f"{command} needs the name of an experiment: one of {', '.join(configs.names())}"
             )
     name, *rest = arguments
-    return parse(kind, rest, f"run.py {command} {name}", default=kind(configs.load(name)))
-
-
-def parse(kind: Callable[..., T], arguments: Sequence[str], program: str, **default: Any) -> T:
-    """Tyro's parser, with its complaints on one line.
-
-    Raises:
-      InvalidInput: if the arguments are wrong.
-    """
-    complaint = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(complaint):
-            return tyro.cli(
-                kind,
-                args=arguments,
-                prog=program,
-                config=(tyro.conf.AvoidSubcommands,),
-                **default,
-            )
-    except SystemExit as stop:
-        if stop.code in (0, None):  # --help
-            raise
-        raise InvalidInput(unboxed(complaint.getvalue())) from None
-
-
-def unboxed(text: str) -> str:
-    """What a box of tyro's says, without its title and its pointer to --help, on one line."""
-    plain = re.sub(r"\x1b\[[0-9;]*m|[│╭╮╰╯]", "", text)
-    _title, *parts = (" ".join(part.split()) for part in re.split(r"[─-]{5,}", plain))
-    return "; ".join(part for part in parts if part and not part.startswith("For full helptext"))
+    return name, parse(kind, rest, f"run.py {command} {name}", default=default(configs.load(name)))
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "train": train,
     "population": population,
+    "replay": replay,
     "resume": resume,
     "figures": figures,
     "bench": bench,
@@ -308,6 +404,12 @@ def main(arguments: Sequence[str]) -> int:
     except InvalidInput as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1:
+            raise
+        reason = str(error).splitlines()[0]
+        print(f"error: another host was lost; resume goes on from here: {reason}", file=sys.stderr)
+        return 1
     except (Diverged, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

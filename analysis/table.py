@@ -1,10 +1,12 @@
-"""The table that a finished run prints."""
+"""The tables that finished runs and studies print."""
 
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hmjax import Experiment
+from hmjax.study import Part, Study, bytes_a_member
 
 PUBLISHED: dict[str, dict[str, str]] = {
     "shifter": {"is_nll_bits": "9.36", "direction_recovery": "0.633", "train_seconds": "209"},
@@ -46,34 +48,90 @@ def render(experiment: Experiment, results: dict[str, Any]) -> str:
     return "\n".join(line.rstrip() for line in [text[0], rule, *text[1:]])
 
 
-def render_population(results: dict[str, Any]) -> str:
-    """The table of a population: how each measure is distributed over its seeds."""
-    seeds = np.array(results["seeds"])
-    lines = [f"{'measure':<32}{'median':>9}{'quartiles':>20}{'least':>9}{'most':>9}  at seeds"]
+def plan(study: Study, parts: Sequence[Part]) -> str:
+    """What a study is about to train, and the memory it is estimated to take."""
+    machines = sum(len(part.members) for part in parts)
+    at_once = max(len(part.members) for part in parts)
+    each = max(bytes_a_member(part.members[0]) for part in parts)
+    swept = "; ".join(
+        f"{option} {' '.join(f'{value:g}' for value in values)}"
+        for option, values in study.swept().items()
+    )
+    return (
+        f"{machines} machines ({study.seeds} seeds{' at each of ' + swept if swept else ''}), "
+        f"{study.experiment.steps:,} steps each; at most {at_once} at once, "
+        f"an estimated {each / 1000:.0f} kB each, {at_once * each / 1e6:.0f} MB in all"
+    )
+
+
+def render_study(folder: Path, results: dict[str, Any]) -> str:
+    """The tables of a study: each setting's distribution over seeds, and who to look at."""
+    lines = []
+    for index, setting in enumerate(results["settings"]):
+        lines += _setting(folder, index, setting)
+    for each in results["differences"]:
+        for name, label in (
+            ("broken_share", "share that broke the symmetry"),
+            ("median_exact_nll_bits", "median NLL, exact (bits)"),
+        ):
+            if (found := each[name]) is not None:
+                interval = f"95% {found['low']:+.3f} to {found['high']:+.3f}"
+                of = f"{each['to']} against {each['from']}"
+                lines.append(f"{of}: {label} {found['difference']:+.3f} ({interval})")
+    seconds, cost = results["train_seconds"], results["microseconds_per_seed_and_step"]
+    lines.append(f"trained in {seconds:.1f} s, {cost:.3f} us a seed and step; all is in {folder}")
+    return "\n".join(lines)
+
+
+def _setting(folder: Path, index: int, setting: dict[str, Any]) -> list[str]:
+    sizes = "-".join(map(str, setting["sizes"]))
+    named = f"{setting['name']}: " if setting["name"] else ""
+    lines = [f"{named}{sizes}, {setting['seeds']} seeds"]
+    if setting["broken_share"] is not None:
+        low, high = setting["broken_interval"]
+        finite = setting["seeds"] - len(setting["diverged_seeds"])
+        lines.append(
+            f"  broke the symmetry: {setting['broken']} of {finite}, "
+            f"{setting['broken_share']:.3f} (95% {low:.3f} to {high:.3f})"
+        )
+        at = setting["broke_at_step"]
+        reached = {name: "never" if at[name] is None else f"{at[name]:,.0f}" for name in at}
+        lines.append(
+            f"  first broken at step: median {reached['median']}, "
+            f"quartiles {reached['p25']} and {reached['p75']}"
+        )
+        counts = ", ".join(f"{k}: {n}" for k, n in enumerate(setting["selective_units"]) if n)
+        lines.append(f"  machines by how many top units are selective: {counts}")
+    header = f"  {'measure':<32}{'median':>9}{'quartiles':>19}{'5% to 95%':>19}"
+    lines.append(f"{header}  best (seed), worst (seed)")
     for label, name in (
         ("NLL, exact (bits)", "exact_nll_bits"),
-        ("ELBO, exact (bits)", "elbo_bits"),
         ("recovery, exact", "direction_recovery_exact"),
-        ("strongest |selectivity|, exact", "selectivity_exact"),
+        ("strongest |selectivity|, exact", "strongest_selectivity"),
     ):
-        values = np.array(results[name], float)
-        values = np.abs(values).max(axis=1) if values.ndim == 2 else values
-        finite = np.flatnonzero(np.isfinite(values))
-        if not len(finite):
+        if (spread := setting[name]) is None:
             continue
-        low, middle, high = np.quantile(values[finite], (0.25, 0.5, 0.75))
-        least, most = (finite[pick(values[finite])] for pick in (np.argmin, np.argmax))
-        quartiles = f"{low:.3f} to {high:.3f}"
-        lines.append(
-            f"{label:<32}{middle:>9.3f}{quartiles:>20}{values[least]:>9.3f}{values[most]:>9.3f}"
-            f"  {seeds[least]}, {seeds[most]}"
+        quartiles = f"{spread['p25']:.3f} to {spread['p75']:.3f}"
+        tails = f"{spread['p5']:.3f} to {spread['p95']:.3f}"
+        ends = ", ".join(
+            f"{spread[end]['value']:.3f} ({spread[end]['seed']})" for end in ("best", "worst")
         )
-    diverged = seeds[[nll is None for nll in results["exact_nll_bits"]]]
-    seconds, cost = results["train_seconds"], results["microseconds_per_seed_and_step"]
-    lines.append(f"trained {len(seeds)} seeds in {seconds:.1f} s, {cost:.3f} us a seed and step")
-    if len(diverged):
-        lines.append(f"without an exact NLL, and left out: seeds {', '.join(map(str, diverged))}")
-    return "\n".join(lines)
+        lines.append(f"  {label:<32}{spread['median']:>9.3f}{quartiles:>19}{tails:>19}  {ends}")
+    if setting["diverged_seeds"]:
+        lines.append(f"  diverged, and left out: seeds {_few(setting['diverged_seeds'])}")
+    if setting["never_broke"]:
+        lines.append(f"  never broke the symmetry: seeds {_few(setting['never_broke'])}")
+    if (spread := setting["exact_nll_bits"]) is not None:
+        which = f" --setting {index}" if index else ""
+        for end in ("best", "middle", "worst"):
+            command = f"python run.py replay {shlex.quote(str(folder))} --seed"
+            lines.append(f"  {end + ' NLL:':<12}{command} {spread[end]['seed']}{which}")
+    return lines
+
+
+def _few(seeds: list[int]) -> str:
+    shown = ", ".join(map(str, seeds[:8]))
+    return shown if len(seeds) <= 8 else f"{shown} and {len(seeds) - 8} more"
 
 
 def _number(value: float | None) -> str:

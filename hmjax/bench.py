@@ -23,8 +23,8 @@ import numpy as np
 
 from hmjax import baselines, likelihood, population, training
 from hmjax.experiment import Experiment, split
+from hmjax.folders import environment
 from hmjax.machine import Params
-from hmjax.runs import environment
 
 POPULATIONS = (1, 4, 16, 64, 256, 1024, 4096)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import io
 import itertools
 import json
 import os
@@ -17,7 +18,6 @@ import jax
 import numpy as np
 
 from hmjax.errors import InvalidInput
-from hmjax.experiment import Experiment
 from hmjax.machine import Layer, Params, Prior
 
 T = TypeVar("T")
@@ -80,14 +80,19 @@ def write_arrays(path: Path, tree: Any) -> None:
         np.savez(temporary, **arrays)
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
+def read_arrays(path: Path, content: bytes | None = None) -> dict[str, np.ndarray]:
     """Reads an `.npz` file.
+
+    Args:
+      path: the file.
+      content: what is in it, if that was read before.
 
     Raises:
       InvalidInput: if the file is missing, truncated or not such a file.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        file = path if content is None else io.BytesIO(content)
+        with np.load(file, allow_pickle=False) as archive:
             return dict(archive)
     except FileNotFoundError:
         raise InvalidInput(f"{path} does not exist") from None
@@ -162,8 +167,8 @@ def load_params(path: str | os.PathLike[str]) -> Params:
     return jax.tree.map(jax.numpy.asarray, restore(path, arrays, params_template(tuple(sizes))))
 
 
-def experiment_to_json(experiment: Experiment) -> dict[str, Any]:
-    """An experiment as JSON values; its task and rule carry the name of their class as `kind`."""
+def settings_to_json(settings: Any) -> dict[str, Any]:
+    """A dataclass of settings as JSON values, each with the name of its class as `kind`."""
 
     def plain(value: Any) -> Any:
         if not dataclasses.is_dataclass(value):
@@ -171,21 +176,22 @@ def experiment_to_json(experiment: Experiment) -> dict[str, Any]:
         fields = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return {"kind": type(value).__name__} | fields
 
-    return plain(experiment)
+    return plain(settings)
 
 
-def experiment_from_json(path: Path, content: Any) -> Experiment:
-    """The experiment that `experiment_to_json` wrote.
+def settings_from_json(kind: type[T], path: Path, content: Any) -> T:
+    """The settings that `settings_to_json` wrote.
 
     Args:
-      path: the file it comes from, for messages.
+      kind: their class.
+      path: the file they come from, for messages.
       content: JSON values.
 
     Raises:
       InvalidInput: if a field is missing, unknown, of another type or out of range.
     """
     try:
-        return _build(Experiment, content, "experiment")
+        return _build(kind, content, kind.__name__.lower())
     except InvalidInput as error:
         raise InvalidInput(f"{path}: {error}") from None
 

@@ -11,26 +11,19 @@ figures/          pictures, drawn by `analysis`
 """
 
 import functools
-import importlib.metadata
-import os
-import platform
-import shutil
-import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from hmjax import files, training
+from hmjax import files, folders, training
 from hmjax.errors import InvalidInput, require
 from hmjax.experiment import Experiment
 from hmjax.machine import Params
 from hmjax.measures import Measures, evaluate
-from hmjax.population import Population
 from hmjax.tasks import best_accuracy, entropy_bits
 from hmjax.training import Progress
 
@@ -63,8 +56,6 @@ PROMISED = (
 )
 """What every `results.json` holds."""
 
-_CHECKPOINT_SECONDS = 1.0  # between checkpoints; what a kill can lose
-
 
 class Run(NamedTuple):
     """A finished run, as read from its folder.
@@ -93,82 +84,7 @@ def create(experiment: Experiment, folder: Path, *, overwrite: bool = False) -> 
       InvalidInput: if the folder is there already (and not a run's, or `overwrite` is off), or
         cannot be written.
     """
-    _create(files.experiment_to_json(experiment), folder, overwrite)
-
-
-def create_population(
-    experiment: Experiment, seeds: Sequence[int], folder: Path, *, overwrite: bool = False
-) -> None:
-    """Makes the folder of a new population, as `create` does."""
-    config = {
-        "kind": "Population",
-        "seeds": list(seeds),
-        "experiment": files.experiment_to_json(experiment),
-    }
-    _create(config, folder, overwrite)
-
-
-def write_population(
-    experiment: Experiment, population: Population, folder: Path
-) -> dict[str, Any]:
-    """Writes `params.npz`, with a leading seed axis, and `results.json`, with lists by seed.
-
-    Returns:
-      The content of `results.json`.
-    """
-    files.write_arrays(folder / "params.npz", population.params)
-    count, seconds = len(population.seeds), population.train_seconds
-    results = {
-        **_about(experiment),
-        "seeds": population.seeds.tolist(),
-        "steps": experiment.steps,
-        "train_seconds": seconds,
-        "microseconds_per_seed_and_step": seconds / count / experiment.steps * 1e6,
-        **{name: _plain(measure) for name, measure in population.measures.items()},
-    }
-    files.write_json(folder / "results.json", results)
-    return results
-
-
-def _create(config: dict[str, Any], folder: Path, overwrite: bool) -> None:
-    """Makes a folder with `config.json` and `environment.json`, in one step.
-
-    Raises:
-      InvalidInput: if the folder is there already (and not a run's, or `overwrite` is off), or
-        cannot be written.
-    """
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        is_run = (folder / "config.json").is_file()
-        require(is_run, "out", str(folder), "is there already and is no run folder; name another")
-        require(
-            overwrite,
-            "out",
-            str(folder),
-            f"is there already; --overwrite replaces it, 'resume {folder}' goes on with it",
-        )
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-        try:
-            os.chmod(new, 0o755)
-            files.write_json(new / "config.json", config)
-            files.write_json(new / "environment.json", environment())
-            if folder.exists():
-                old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-                folder.rename(old)
-                new.rename(folder)
-                shutil.rmtree(old)
-            else:
-                new.rename(folder)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
-    except OSError as error:
-        raise InvalidInput(f"out is {str(folder)!r}: cannot be written: {error}") from None
-
-
-def is_finished(folder: Path) -> bool:
-    """Whether the run in a folder has its results."""
-    return (folder / "results.json").is_file()
+    folders.create(files.settings_to_json(experiment), folder, overwrite=overwrite)
 
 
 def read_experiment(folder: Path) -> Experiment:
@@ -179,7 +95,7 @@ def read_experiment(folder: Path) -> Experiment:
     """
     require(folder.is_dir(), "DIR", str(folder), "is not a folder; name a run folder")
     path = folder / "config.json"
-    return files.experiment_from_json(path, files.read_json(path))
+    return files.settings_from_json(Experiment, path, files.read_json(path))
 
 
 def carry_out(
@@ -208,20 +124,14 @@ def carry_out(
     def seconds() -> float:
         return earlier_seconds + time.perf_counter() - began
 
-    saved_at = began
-    try:
-        if progress is None:
-            progress = training.start(experiment)
-        on_progress(experiment, progress)
-        for latest in training.advance(experiment, progress):
-            progress = latest
-            on_progress(experiment, progress)
-            if time.perf_counter() - saved_at > _CHECKPOINT_SECONDS:
-                _write_checkpoint(path, experiment, progress, seconds())
-                saved_at = time.perf_counter()
-    finally:
-        if progress is not None:
-            _write_checkpoint(path, experiment, progress, seconds())
+    if progress is None:
+        progress = training.start(experiment)
+    progress = folders.carry_on(
+        progress,
+        training.advance(experiment, progress),
+        functools.partial(on_progress, experiment),
+        lambda latest: _write_checkpoint(path, experiment, latest, seconds()),
+    )
 
     files.write_arrays(folder / "metrics.npz", progress.curves)
     files.write_arrays(folder / "snapshots.npz", progress.snapshots)
@@ -264,7 +174,7 @@ def summarise(experiment: Experiment, progress: Progress) -> dict[str, Any]:
     """
     measures = training.measure(experiment, progress.state, final=True)
     step = int(measures.pop("step"))
-    plain = {name: _plain(measure) for name, measure in measures.items()}
+    plain = {name: folders.plain(measure) for name, measure in measures.items()}
     shown = shown_names(experiment)
     given_top = plain["shown_given_top_exact"]
     left, right = list(zip(*given_top, strict=True))[:2] if len(shown) == 4 else (None, None)
@@ -272,7 +182,7 @@ def summarise(experiment: Experiment, progress: Progress) -> dict[str, Any]:
         plain[name] = dict(zip(shown, plain[name], strict=True))
     train_seconds = float(progress.train_seconds)
     return {
-        **_about(experiment),
+        **about(experiment),
         "seed": experiment.seed,
         "steps": step,
         "train_seconds": train_seconds,
@@ -284,7 +194,7 @@ def summarise(experiment: Experiment, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _about(experiment: Experiment) -> dict[str, Any]:
+def about(experiment: Experiment) -> dict[str, Any]:
     """What `results.json` says of the experiment: what was learned, by what, and the floors."""
     support = experiment.task.support()
     return {
@@ -302,41 +212,9 @@ def shown_names(experiment: Experiment) -> tuple[str, ...]:
     return (*classes, "both" if len(classes) == 2 else "several", "neither")
 
 
-def environment() -> dict[str, Any]:
-    """Versions, device and commit: what besides the experiment the bits may depend on."""
-    packages = ("hmjax", "jax", "jaxlib", "numpy", "optax")
-    device = jax.devices()[0]
-    return {
-        "python": platform.python_version(),
-        "versions": {package: _version(package) for package in packages},
-        "platform": platform.platform(),
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
-        "device": {"platform": device.platform, "kind": device.device_kind},
-        "xla_flags": os.environ.get("XLA_FLAGS"),
-        "commit": _commit(),
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _commit() -> str | None:
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    try:
-        done = subprocess.run([*command, "--abbrev=40"], capture_output=True, text=True, timeout=5)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None
-
-
 def _checkpoint(experiment: Experiment, progress: Progress, total_seconds: float) -> dict[str, Any]:
     return {
-        "experiment": np.asarray(str(files.experiment_to_json(experiment))),
+        "experiment": np.asarray(str(files.settings_to_json(experiment))),
         "progress": progress,
         "total_seconds": np.float64(total_seconds),
     }
@@ -375,13 +253,3 @@ def _curves_template(experiment: Experiment) -> Measures:
     take = functools.partial(evaluate, task=experiment.task, evaluation=experiment.evaluation)
     curves = {"step": state.step} | jax.eval_shape(take, key, key, state.learner.params, 1)
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((-1, *leaf.shape), leaf.dtype), curves)
-
-
-def _plain(value: Any) -> Any:
-    """Arrays as floats and lists, NaN as None."""
-    array = np.asarray(value, np.float64)
-    return [_plain(item) for item in array] if array.ndim else _number(float(array))
-
-
-def _number(value: float) -> float | None:
-    return value if np.isfinite(value) else None

@@ -179,6 +179,15 @@ def _compiling_block(program: Program, numbers: Numbers, steps: int) -> Future[j
     return _COMPILED[program, steps]
 
 
+def draws_of_chunk(experiment: Experiment) -> int:
+    """Bytes of the draws that are made at once for one machine."""
+    rule = experiment.rule.build(experiment.sizes)
+    key = jax.eval_shape(jax.random.key, 0)
+    images = jax.eval_shape(lambda key: experiment.task.sample(key, experiment.rule.batch)[0], key)
+    drawn = jax.tree.leaves((images, jax.eval_shape(rule.draw, key)))
+    return _CHUNK * sum(leaf.size * leaf.dtype.itemsize for leaf in drawn)
+
+
 def steps_of_block(experiment: Experiment, done: int) -> int:
     """How many steps there are from step `done` to the next evaluation."""
     every = experiment.evaluation.every
