@@ -366,12 +366,12 @@ def summarise(
         {
             "from": settings[0].name,
             "to": settings[index].name,
-            "broken_share": None
-            if counts[0] is None or counts[index] is None
-            else statistics.share_difference(counts[0], counts[index]),
+            "broken_share": first and count and statistics.share_difference(first, count),
             "median_exact_nll_bits": statistics.bootstrap_median_difference(nll[0], nll[index]),
         }
-        for index in range(1, len(settings))
+        for first in counts[:1]
+        for index, count in enumerate(counts)
+        if index
     ]
     return {
         "steps": study.experiment.steps,
