@@ -1,5 +1,4 @@
 import dataclasses
-import json
 
 import chex
 import jax
@@ -7,8 +6,8 @@ import numpy as np
 import pytest
 
 import hmjax
-import run
-from analysis import table
+from hmjax import population
+from hmjax.experiment import split, varying
 
 TASKS = [hmjax.Shifter(width=4), hmjax.Bars(side=3)]
 SEEDS = [3, 2**32 - 1, 5, 3, 0, 12, 7]
@@ -36,13 +35,70 @@ def test_a_member_is_the_machine_its_seed_gives_alone(task):
         member = jax.tree.map(lambda leaf, i=i: leaf[i], seven.params)
         chex.assert_trees_all_equal(member, alone.params)
         np.testing.assert_allclose(
-            seven.measures["exact_nll_bits"][i], alone.curves["exact_nll_bits"][-1], rtol=1e-5
+            seven.curves["exact_nll_bits"][:, i], alone.curves["exact_nll_bits"], rtol=1e-5
         )
     chex.assert_trees_all_equal(
         jax.tree.map(lambda leaf: leaf[1], (seven.params, seven.measures)),
         jax.tree.map(lambda leaf: leaf[0], (one.params, one.measures)),
     )
     np.testing.assert_array_equal(seven.seeds, SEEDS)
+    assert seven.curves["step"].tolist() == [0, 400, 800, 1100]
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
+def test_members_that_differ_in_numbers_are_the_machines_they_would_be_alone(task):
+    base = experiment(task)
+    members = [
+        dataclasses.replace(
+            base,
+            seed=seed,
+            task=dataclasses.replace(task, p_on=p_on),
+            rule=hmjax.WakeSleep(learning_rate=rate, recognition_rate=recognition),
+            machine=dataclasses.replace(base.machine, weight_scale=scale),
+        )
+        for seed, p_on, rate, recognition, scale in (
+            (1, 0.3, 0.1, None, 0.1),
+            (1, 0.2, 0.1, None, 0.1),
+            (2, 0.3, 0.03, 0.2, 0.1),
+            (3, 0.4, 0.3, None, 0.5),
+        )
+    ]
+    assert set(varying(members)) == {"p_on", "learning_rate", "recognition_rate"}
+    programs = {split(member, varying(members))[0] for member in members}
+    assert len(programs) == 1
+    progress = population.start(members)
+    for latest in population.advance(members, progress):
+        progress = latest
+    for i, member in enumerate(members):
+        alone = hmjax.train(member)
+        mine = jax.tree.map(lambda leaf, i=i: leaf[i], progress.state.learner.params)
+        chex.assert_trees_all_equal(mine, alone.params)
+        for name in ("exact_nll_bits", "kl_bits", "direction_recovery_exact"):
+            np.testing.assert_allclose(
+                progress.curves[name][:, i], alone.curves[name], rtol=1e-4, atol=1e-5
+            )
+
+
+def test_a_population_saved_and_carried_on_gives_the_same_bits():
+    members = population.members_of(experiment(TASKS[0]), range(3))
+    ahead = population.advance(members, population.start(members))
+    saved = next(ahead)
+    *_, whole = ahead
+    *_, resumed = population.advance(members, jax.tree.map(np.array, saved))
+    chex.assert_trees_all_equal(whole._replace(train_seconds=0), resumed._replace(train_seconds=0))
+
+
+def test_a_machine_that_diverges_is_nan_and_leaves_the_others_alone():
+    base = experiment(TASKS[0])
+    wild = hmjax.WakeSleep(learning_rate=3e38, optimiser="momentum")
+    tame = dataclasses.replace(base, seed=4, rule=hmjax.WakeSleep(optimiser="momentum"))
+    members = [tame, dataclasses.replace(tame, rule=wild)]
+    *_, last = population.advance(members, population.start(members))
+    assert np.isfinite(last.curves["exact_nll_bits"][:, 0]).all()
+    for name in ("exact_nll_bits", "direction_recovery_exact", "selectivity_exact"):
+        assert np.isnan(last.curves[name][-1, 1]).all()
+    mine = jax.tree.map(lambda leaf: leaf[0], last.state.learner.params)
+    chex.assert_trees_all_equal(mine, hmjax.train(tame).params)
 
 
 @pytest.mark.parametrize(
@@ -52,57 +108,3 @@ def test_a_member_is_the_machine_its_seed_gives_alone(task):
 def test_wrong_seeds_are_refused(seeds, said):
     with pytest.raises(hmjax.InvalidInput, match=said):
         hmjax.train_population(experiment(TASKS[0]), seeds)
-
-
-def test_the_command_leaves_machines_and_measures_by_seed(tmp_path, capsys):
-    folder = tmp_path / "population"
-    command = ["population", "debug", "--steps", "300", "--seeds", "3", "--first-seed", "5"]
-    assert run.main([*command, "--out", str(folder)]) == 0
-    assert "NLL, exact (bits)" in capsys.readouterr().out
-    results = json.loads((folder / "results.json").read_text())
-    assert results["seeds"] == [5, 6, 7]
-    arrays = np.load(folder / "params.npz")
-    assert {array.shape[0] for array in arrays.values()} == {3}
-    for name in ("exact_nll_bits", "selectivity_exact", "direction_recovery_exact"):
-        assert len(results[name]) == 3
-
-    alone = tmp_path / "alone"
-    command = ["train", "debug", "--steps", "300", "--seed", "6", "--no-figures"]
-    assert run.main([*command, "--out", str(alone)]) == 0
-    for name, array in np.load(alone / "params.npz").items():
-        np.testing.assert_array_equal(arrays[name][1], array)
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (["--seeds", "0"], "seeds is 0"),
-        (["--seeds", "-3"], "seeds is -3"),
-        (["--first-seed", "4294967296"], "first-seed is 4294967296"),
-        (["--seeds", "3", "--first-seed", "4294967294"], "seeds is 3"),
-        (["--seed", "4"], "seed is 4: must be left to --first-seed"),
-    ],
-)
-def test_bad_seeds_are_one_line_and_change_nothing(options, said, tmp_path, capsys):
-    folder = tmp_path / "population"
-    assert run.main(["population", "debug", *options, "--out", str(folder)]) == 2
-    error = capsys.readouterr().err
-    assert said in error
-    assert error.count("\n") == 1
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_machine_that_diverged_is_named_and_left_out():
-    results = {
-        "seeds": [4, 5, 6],
-        "exact_nll_bits": [9.0, None, 10.0],
-        "elbo_bits": [-9.5, None, -10.5],
-        "direction_recovery_exact": [None, None, None],
-        "selectivity_exact": [[0.1, -0.2], [None, None], [0.0, 0.3]],
-        "train_seconds": 1.0,
-        "microseconds_per_seed_and_step": 0.5,
-    }
-    printed = table.render_population(results)
-    assert "left out: seeds 5" in printed
-    assert "recovery" not in printed
-    assert "9.500" in printed
