@@ -12,6 +12,7 @@ python run.py list                   the experiments, one line each
 import contextlib
 import dataclasses
 import difflib
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -390,6 +391,8 @@ def main(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print((__doc__ or "").strip())
         return 0 if arguments else 2
+    if any(each.startswith("--hosts.") for each in arguments) and not hosts.is_supervised():
+        return hosts.supervise([sys.executable, __file__, *arguments])
     platform.prepare()
     platform.cache_compiled()
     command, *rest = arguments
@@ -409,7 +412,8 @@ def main(arguments: Sequence[str]) -> int:
             raise
         reason = str(error).splitlines()[0]
         print(f"error: another host was lost; resume goes on from here: {reason}", file=sys.stderr)
-        return 1
+        sys.stderr.flush()
+        os._exit(1)  # not waiting for that host at the door
     except (Diverged, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -2,15 +2,68 @@
 
 Every host runs the same command. Host 0 alone reads and writes the run folder, and the others need
 not see it.
+
+JAX's runtime ends a process by `abort`, with a stack trace, when a host does not come or is lost.
+The command therefore runs in a process of its own, and the one that started it says so in one line.
 """
 
-from collections.abc import Callable
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
 from hmjax.errors import InvalidInput
+
+_SUPERVISED = "HMJAX_SUPERVISED"  # in the environment of the process that does the work
+
+_FATAL = re.compile(rb"^F\d{4} \d\d:\d\d", re.MULTILINE)  # where the runtime's last words begin
+
+
+def is_supervised() -> bool:
+    """Whether this process was started by `supervise`."""
+    return _SUPERVISED in os.environ
+
+
+def supervise(command: Sequence[str]) -> int:
+    """Runs a command that connects to other hosts, and says in one line if JAX's runtime ended it.
+
+    Returns:
+      Its exit status; where the runtime ended it, 2 if the hosts never were connected, and else 1.
+    """
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = quiet | dict(os.environ) | {_SUPERVISED: "1"}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, bufsize=0)
+    assert process.stderr is not None
+    last_words = b""
+    while True:
+        try:
+            if not (said := process.stderr.read(1 << 16)):
+                break
+        except KeyboardInterrupt:  # the other process has it too, and ends when it is ready
+            continue
+        last_words += said if last_words else b""
+        if not last_words and (fatal := _FATAL.search(said)):
+            said, last_words = said[: fatal.start()], said[fatal.start() :]
+        if not last_words:
+            sys.stderr.buffer.write(said)
+            sys.stderr.flush()
+    status = process.wait()
+    if status == 0 or not last_words:
+        return status if status >= 0 else 128 - status
+    reason = re.search(rb"absl::Status: (.*)", last_words)
+    why = reason[1].decode(errors="replace") if reason else "no reason given"
+    if b"RegisterTask" in last_words:
+        print(f"error: hosts: not all were there in time: {why}", file=sys.stderr)
+        return 2
+    print(f"error: another host was lost; resume goes on from here: {why}", file=sys.stderr)
+    return 1
 
 
 def connect(
@@ -33,6 +86,7 @@ def connect(
     Raises:
       InvalidInput: if the others cannot be reached, or JAX finds no cluster.
     """
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     try:
         jax.distributed.initialize(
             coordinator,
@@ -41,10 +95,12 @@ def connect(
             initialization_timeout=timeout,
             heartbeat_timeout_seconds=timeout,
         )
-    except (RuntimeError, ValueError) as error:
-        where = f"hosts.coordinator is {coordinator!r}" if coordinator else "hosts.detect"
+    except ValueError as error:
+        where = "hosts.coordinator" if coordinator else "hosts.detect: JAX finds no cluster here"
+        raise InvalidInput(f"{where}: {error}") from None
+    except RuntimeError as error:
         reason = str(error).splitlines()[0]
-        raise InvalidInput(f"{where}: no connection within {timeout} s: {reason}") from None
+        raise InvalidInput(f"hosts: no connection within {timeout} s: {reason}") from None
 
 
 def is_first() -> bool:
@@ -74,3 +130,9 @@ def from_first(make: Callable[[], bytes]) -> bytes:
     if message.startswith(b"-"):
         raise InvalidInput(f"host 0: {message[1:].decode()}")
     return message[1:]
+
+
+def _end_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
