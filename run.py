@@ -212,6 +212,9 @@ def resume(arguments: Sequence[str]) -> None:
     folder = options.folder
     options.hosts.connect()
     if study.is_study(folder):
+        if folders.is_finished(folder) and (folder / "figures").exists():
+            print(f"{folder} is finished; 'figures {folder}' draws its pictures again")
+            return
         finish_study(study.read_study(folder), folder, figures=options.figures)
         return
     if folders.is_finished(folder) and (folder / "figures" / "dream.gif").exists():

@@ -32,18 +32,17 @@ def draw_all(studied: Studied) -> Path:
     """Draws every picture that a study has into its `figures` folder, and returns that."""
     folder = studied.folder / "figures"
     folder.mkdir(exist_ok=True)
-    known = all(setting["broken_share"] is not None for setting in studied.results["settings"])
-    pictures: dict[str, Picture] = {"gallery": gallery}
-    if known:
+    pictures: dict[str, Picture] = {}
+    if _told(studied, "exact_nll_bits"):
+        pictures |= {"gallery": gallery, "population_curves": population_curves}
+    if _told(studied, "broken_share"):
         pictures |= {
             "symmetry_breaking": symmetry_breaking,
             "time_to_break": time_to_break,
             "selectivity_distribution": selectivity_distribution,
         }
-    if np.isfinite(studied.rows["exact_nll_bits"]).any():
-        pictures["population_curves"] = population_curves
-        if len(studied.settings) > 1:
-            pictures["sweep"] = sweep
+    if pictures and len(studied.settings) > 1:
+        pictures["sweep"] = sweep
     for name, picture in pictures.items():
         style.save(picture(studied), folder / f"{name}.png")
     return folder
@@ -53,7 +52,7 @@ def symmetry_breaking(studied: Studied) -> Figure:
     """The share of seeds that broke the symmetry against the number of top units."""
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots()
-    summaries = studied.results["settings"]
+    summaries = [studied.results["settings"][i] for i in _told(studied, "broken_share")]
     tops = sorted({summary["sizes"][-1] for summary in summaries})
     for top in tops:
         mine = [summary for summary in summaries if summary["sizes"][-1] == top]
@@ -92,7 +91,8 @@ def time_to_break(studied: Studied) -> Figure:
     """The share of seeds not yet broken against steps, a survival curve for each setting."""
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots()
-    steps, summaries = studied.results["step"], studied.results["settings"]
+    steps = studied.results["step"]
+    summaries = [studied.results["settings"][i] for i in _told(studied, "broken_share")]
     for index, summary in enumerate(summaries):
         axes.step(
             steps,
@@ -115,7 +115,7 @@ def time_to_break(studied: Studied) -> Figure:
 
 def population_curves(studied: Studied) -> Figure:
     """Exact NLL of every seed against steps, with its median, its quartiles and the floor."""
-    shown = range(min(len(studied.settings), PANELS))
+    shown = _told(studied, "exact_nll_bits")[:PANELS]
     figure, panels = _panels(len(shown))
     steps = studied.curves["step"]
     for index, axes in zip(shown, panels, strict=True):
@@ -142,7 +142,7 @@ def population_curves(studied: Studied) -> Figure:
 
 def selectivity_distribution(studied: Studied) -> Figure:
     """How strong the strongest top unit of each seed is, setting by setting."""
-    shown = range(min(len(studied.settings), PANELS))
+    shown = _told(studied, "broken_share")[:PANELS]
     figure, panels = _panels(len(shown))
     edges = np.linspace(0, 1, 41)
     for index, axes in zip(shown, panels, strict=True):
@@ -167,7 +167,7 @@ def sweep(studied: Studied) -> Figure:
     """What the settings come to: a heat map over two swept options, else points with quartiles."""
     options = list(studied.study.swept().items())
     measures = [("exact_nll_bits", "median NLL, exact (bits)")]
-    if studied.results["settings"][0]["broken_share"] is not None:
+    if _told(studied, "broken_share"):
         measures.append(("broken_share", "share that broke the symmetry"))
     figure = Figure(figsize=(5.6 * len(measures), 5), layout="constrained")
     panels = figure.subplots(1, len(measures), squeeze=False)[0]
@@ -184,7 +184,7 @@ def sweep(studied: Studied) -> Figure:
 
 def gallery(studied: Studied) -> Figure:
     """Fantasies of the best, the median and the worst machine of each setting."""
-    shown = range(min(len(studied.settings), PANELS // 2))
+    shown = _told(studied, "exact_nll_bits")[: PANELS // 2]
     task = studied.study.experiment.task
     colours = style.shown_colours(len(task.class_names))
     ends = {"best": "best", "middle": "median", "worst": "worst"}
@@ -197,8 +197,6 @@ def gallery(studied: Studied) -> Figure:
         spread = studied.results["settings"][index]["exact_nll_bits"]
         for axes, (end, label) in zip(line, ends.items(), strict=True):
             style.bare(axes)
-            if spread is None:
-                continue
             which = spread[end]
             place = which["seed"] - studied.study.first_seed
             params = jax.tree.map(lambda leaf, p=place: leaf[p], studied.params[index])
@@ -247,6 +245,12 @@ def _share(
     axes.errorbar([x], [share], ends, label=label, **style)
 
 
+def _told(studied: Studied, name: str) -> list[int]:
+    """The settings of which something is known: not all seeds diverged, and it can be computed."""
+    summaries = studied.results["settings"]
+    return [index for index, summary in enumerate(summaries) if summary[name] is not None]
+
+
 def _finite(summary: dict) -> int:
     return summary["seeds"] - len(summary["diverged_seeds"])
 
@@ -277,7 +281,14 @@ def _heat_map(figure: Figure, axes: Axes, summaries: list[dict], options: list, 
     middle = (np.nanmin(grid) + np.nanmax(grid)) / 2
     for (i, j), value in np.ndenumerate(grid):
         colour = "black" if value > middle else "white"
-        axes.text(j, i, f"{value:.2f}", ha="center", va="center", color=colour)
+        axes.text(
+            j,
+            i,
+            "-" if math.isnan(value) else f"{value:.2f}",
+            ha="center",
+            va="center",
+            color=colour,
+        )
     axes.set_xticks(range(len(across_values)), [f"{value:g}" for value in across_values])
     axes.set_yticks(range(len(down_values)), [f"{value:g}" for value in down_values])
     axes.set_xlabel(across.removeprefix("sweep."))
@@ -288,12 +299,12 @@ def _heat_map(figure: Figure, axes: Axes, summaries: list[dict], options: list, 
 def _points(axes: Axes, summaries: list[dict], name: str, label: str) -> None:
     for index, summary in enumerate(summaries):
         value = _value(summary, name)
+        if math.isnan(value):
+            continue
         low, high = (
             summary["broken_interval"]
             if name == "broken_share"
             else (summary[name]["p25"], summary[name]["p75"])
-            if summary[name]
-            else (value, value)
         )
         _share(axes, index, value, [low, high], _colour(index, len(summaries)), "o")
     names = [summary["name"].replace(", ", "\n") for summary in summaries]

@@ -1,6 +1,8 @@
 """What several test files use: small machines, and brute force."""
 
 import itertools
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
@@ -58,3 +60,14 @@ def assert_frequencies(index: np.ndarray, probability: np.ndarray, sigmas: float
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-x))
+
+
+def start(*arguments: str, **options) -> subprocess.Popen:
+    """Starts `python run.py ...` as a user would."""
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "run.py"), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )

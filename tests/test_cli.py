@@ -2,14 +2,12 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import ROOT
+from helpers import start
 from PIL import Image
 
 import run
@@ -32,17 +30,6 @@ TINY_BARS = [
     "--side",
     "3",
 ]
-
-
-def start(*arguments: str, **options) -> subprocess.Popen:
-    """Starts `python run.py ...` as a user would."""
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "run.py"), *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,99 @@
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+from helpers import start
+
+import run
+from hmjax import hosts
+
+COMMAND = "population debug --seeds 5 --steps 600000 --evaluation.every 10000 --no-figures"
+
+
+def free_port() -> int:
+    with socket.socket() as server:
+        server.bind(("localhost", 0))
+        return server.getsockname()[1]
+
+
+def start_two(arguments: list[str], timeout: int = 60) -> list[subprocess.Popen]:
+    """The same command on two hosts of this machine."""
+    where = ["--hosts.coordinator", f"localhost:{free_port()}", "--hosts.count", "2"]
+    where += ["--hosts.timeout", str(timeout)]
+    return [start(*arguments, *where, "--hosts.index", str(index)) for index in range(2)]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("alone") / "population"
+    assert run.main([*COMMAND.split(), "--out", str(folder)]) == 0
+    return folder
+
+
+def same(folder, other) -> bool:
+    names = ("params.npz", "population.npz", "metrics.npz")
+    return all((folder / name).read_bytes() == (other / name).read_bytes() for name in names)
+
+
+def test_two_hosts_train_the_machines_that_one_does(alone, tmp_path):
+    folder = tmp_path / "two"
+    both = start_two([*COMMAND.split(), "--out", str(folder)])
+    said = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert "NLL, exact (bits)" in said[0][0]
+    assert "NLL" not in said[1][0]
+    assert same(folder, alone)
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_lost_host_stops_the_other_and_the_run_resumes(victim, alone, tmp_path):
+    folder = tmp_path / "two"
+    both = start_two([*COMMAND.split(), "--steps", "600000", "--out", str(folder)])
+    while not (folder / "part-0.npz").exists():
+        assert both[0].poll() is None
+        time.sleep(0.02)
+    both[victim].send_signal(signal.SIGKILL)
+    _, said = both[1 - victim].communicate(timeout=60)
+    both[victim].communicate()
+    assert both[1 - victim].returncode == 1
+    assert "error: another host was lost" in said
+    assert "Check failure stack trace" not in said
+    resume = ["resume", str(folder), "--no-figures"]
+    if victim:
+        assert run.main(resume) == 0
+    else:
+        again = start_two(resume)
+        said = [process.communicate(timeout=300) for process in again]
+        assert [process.returncode for process in again] == [0, 0], said
+    assert same(folder, alone)
+
+
+def test_what_host_0_refuses_is_refused_by_all(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "cat.png").write_text("cat")
+    both = start_two([*COMMAND.split(), "--out", str(folder)])
+    said = [process.communicate(timeout=120)[1] for process in both]
+    assert [process.returncode for process in both] == [2, 2]
+    assert all("is no run folder" in each for each in said)
+    assert "host 0" in said[1]
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_hosts_that_do_not_come_are_one_line_after_the_timeout(index, tmp_path):
+    where = f"--hosts.coordinator localhost:{free_port()} --hosts.count 2 --hosts.timeout 2"
+    process = start(
+        *COMMAND.split(), "--out", str(tmp_path / "x"), *where.split(), "--hosts.index", str(index)
+    )
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "error: hosts" in said
+    assert said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_host_takes_its_own_word(tmp_path):
+    assert hosts.is_first()
+    assert hosts.from_first(lambda: b"word") == b"word"

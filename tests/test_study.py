@@ -1,0 +1,224 @@
+import dataclasses
+import json
+import signal
+import time
+
+import chex
+import jax
+import numpy as np
+import pytest
+from helpers import start
+from PIL import Image
+
+import configs
+import hmjax
+import run
+from hmjax import study
+from hmjax.study import Study, Sweep
+
+EXPERIMENT = dataclasses.replace(configs.load("debug"), steps=1000)
+SWEPT = Study(
+    EXPERIMENT, seeds=3, first_seed=5, top=(1, 2), sweep=Sweep(p_on=(0.3, 0.2)), seeds_at_once=4
+)
+COMMAND = "population debug --steps 1000 --seeds 3 --first-seed 5 --top 1 2 --sweep.p-on 0.3 0.2"
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """A study of four settings, trained in parts of at most four machines by the command."""
+    folder = tmp_path_factory.mktemp("study") / "swept"
+    assert run.main([*COMMAND.split(), "--seeds-at-once", "4", "--out", str(folder)]) == 0
+    return folder
+
+
+def test_every_combination_is_a_setting_and_shapes_stay_together():
+    settings = study.settings_of(SWEPT)
+    assert [setting.name for setting in settings] == [
+        "top 1, p-on 0.3",
+        "top 1, p-on 0.2",
+        "top 2, p-on 0.3",
+        "top 2, p-on 0.2",
+    ]
+    assert [setting.experiment.sizes[-1] for setting in settings] == [1, 1, 2, 2]
+    assert [setting.experiment.task.p_on for setting in settings] == [0.3, 0.2, 0.3, 0.2]
+    parts = study.parts_of(SWEPT)
+    assert [len(part.members) for part in parts] == [4, 2, 4, 2]
+    assert [(m.seed, m.sizes[-1], m.task.p_on) for part in parts for m in part.members] == [
+        (seed, top, p_on) for top in (1, 2) for p_on in (0.3, 0.2) for seed in (5, 6, 7)
+    ]
+
+
+def test_the_folder_opens_in_plain_numpy_and_agrees_with_itself(swept):
+    names = {path.name for path in swept.iterdir()}
+    assert names == {
+        "config.json",
+        "environment.json",
+        "params.npz",
+        "population.npz",
+        "metrics.npz",
+        "results.json",
+        "figures",
+    }
+    assert study.read_study(swept) == SWEPT
+    rows, curves = np.load(swept / "population.npz"), np.load(swept / "metrics.npz")
+    assert {len(array) for array in rows.values()} == {12}
+    assert rows["seed"].tolist() == [5, 6, 7] * 4
+    assert rows["setting"].tolist() == np.repeat(range(4), 3).tolist()
+    assert np.isnan(rows["selectivity_exact"][:6, 1]).all()  # there is no second top unit
+    np.testing.assert_array_equal(curves["exact_nll_bits"][-1], rows["exact_nll_bits"])
+    assert curves["step"].tolist() == [0, 500, 1000]
+    results = json.loads((swept / "results.json").read_text())
+    for index, setting in enumerate(results["settings"]):
+        mine = rows["exact_nll_bits"][rows["setting"] == index]
+        assert setting["exact_nll_bits"]["median"] == pytest.approx(np.median(mine))
+        best = setting["exact_nll_bits"]["best"]
+        assert best["value"] == pytest.approx(mine.min())
+        assert best["seed"] == 5 + int(mine.argmin())
+        assert setting["broken"] == int((rows["broken"][rows["setting"] == index]).sum())
+    assert len(results["differences"]) == 3
+
+
+def test_every_machine_of_a_study_is_the_one_it_would_be_alone(swept):
+    read = study.read(swept)
+    for index, setting in enumerate(read.settings):
+        for place, seed in enumerate((5, 6, 7)):
+            alone = hmjax.train(dataclasses.replace(setting.experiment, seed=seed))
+            mine = jax.tree.map(lambda leaf, i=place: leaf[i], read.params[index])
+            chex.assert_trees_all_equal(mine, alone.params)
+
+
+def test_every_picture_is_drawn(swept):
+    pictures = {path.name: path for path in (swept / "figures").iterdir()}
+    assert set(pictures) == {
+        "gallery.png",
+        "population_curves.png",
+        "selectivity_distribution.png",
+        "sweep.png",
+        "symmetry_breaking.png",
+        "time_to_break.png",
+    }
+    for name, path in pictures.items():
+        with Image.open(path) as image:
+            assert len(set(image.convert("L").tobytes())) > 8, f"{name} is blank"
+
+
+def test_replay_trains_a_member_to_the_same_bits(swept, tmp_path, capsys):
+    out = tmp_path / "one"
+    command = ["replay", str(swept), "--seed", "6", "--setting", "3", "--no-figures"]
+    assert run.main([*command, "--out", str(out)]) == 0
+    assert "bit for bit those of seed 6" in capsys.readouterr().out
+    assert (out / "snapshots.npz").exists()
+    assert json.loads((out / "config.json").read_text())["task"]["p_on"] == 0.2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--seed", "8"], "seed is 8: must be 5 to 7"),
+        (["--seed", "5", "--setting", "4"], "setting is 4: must be 0 to 3"),
+        ([], "--seed"),
+    ],
+)
+def test_replay_of_what_is_not_there_is_refused(swept, options, said, capsys):
+    assert run.main(["replay", str(swept), *options]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_a_killed_study_resumes_to_the_same_bits(tmp_path):
+    command = "population debug --steps 300000 --evaluation.every 10000 --seeds 4 --top 2 1"
+    command += " --seeds-at-once 2 --no-figures --out"
+    whole, folder = tmp_path / "whole", tmp_path / "killed"
+    assert run.main([*command.split(), str(whole)]) == 0
+    arguments, kills = [*command.split(), str(folder)], 0
+    moments = [(folder / "part-0.npz").exists, (folder / "part-2.npz").exists]
+    for is_time in moments:
+        process = start(*arguments)
+        while not is_time() and process.poll() is None:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        kills += process.returncode == -signal.SIGKILL
+        arguments = ["resume", str(folder), "--no-figures"]
+    assert kills == 2
+    assert run.main(["resume", str(folder), "--no-figures"]) == 0
+    for name in ("params.npz", "population.npz", "metrics.npz"):
+        assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
+    assert not list(folder.glob("part-*"))
+
+
+def test_a_finished_study_is_drawn_again_and_not_trained_again(swept, capsys):
+    before = (swept / "results.json").read_bytes()
+    assert run.main(["resume", str(swept)]) == 0
+    assert "is finished" in capsys.readouterr().out
+    assert run.main(["figures", str(swept)]) == 0
+    assert (swept / "results.json").read_bytes() == before
+
+
+def test_a_part_of_another_study_is_refused_and_kept(tmp_path, capsys):
+    folder, other = tmp_path / "a", tmp_path / "b"
+    small = Study(EXPERIMENT, seeds=2)
+    for path, seeds in ((folder, 2), (other, 3)):
+        study.create(dataclasses.replace(small, seeds=seeds), path)
+    part, *_ = study.parts_of(small)
+    progress = hmjax.population.start(part.members)
+    hmjax.files.write_arrays(other / "part-0.npz", study._kept(small, progress))
+    before = (other / "part-0.npz").read_bytes()
+    assert run.main(["resume", str(other)]) == 2
+    assert "belongs to another study" in capsys.readouterr().err
+    assert (other / "part-0.npz").read_bytes() == before
+
+
+def test_a_machine_that_diverges_is_named_counted_and_left_out(tmp_path, capsys):
+    folder = tmp_path / "wild"
+    command = "population debug --steps 1000 --seeds 2 --rule.optimiser momentum --no-figures"
+    command += " --sweep.learning-rate 0.1 3e38"
+    assert run.main([*command.split(), "--out", str(folder)]) == 0
+    assert "diverged, and left out: seeds 0, 1" in capsys.readouterr().out
+    tame, wild = json.loads((folder / "results.json").read_text())["settings"]
+    assert tame["diverged_seeds"] == []
+    assert np.isfinite(tame["exact_nll_bits"]["median"])
+    assert wild["diverged_seeds"] == [0, 1]
+    assert wild["exact_nll_bits"] is None
+    assert wild["broken_share"] is None
+    assert run.main(["figures", str(folder)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--seeds 0", "seeds is 0"),
+        ("--seeds -3", "seeds is -3"),
+        ("--first-seed 4294967296", "first-seed is 4294967296"),
+        ("--seeds 3 --first-seed 4294967294", "seeds is 3"),
+        ("--seed 4", "seed is 4: must be left to --first-seed"),
+        ("--seeds-at-once -1", "seeds-at-once is -1"),
+        ("--top 0", "machine.top is 0"),
+        ("--top 2 2", "top is (2, 2): must be different"),
+        ("--hidden 0", "machine.hidden is (0,)"),
+        ("--sweep.learning-rate -0.1", "rule.learning-rate is -0.1"),
+        ("--sweep.p-on 0.3 1.5", "p-on is 1.5"),
+        ("--sweep.batch 2", "--sweep.batch"),
+        ("--sweep.colour 2", "--sweep.colour"),
+        ("--hosts.coordinator nowhere", "hosts.coordinator is 'nowhere'"),
+        ("--hosts.coordinator a:1", "needs hosts.count and hosts.index"),
+        ("--hosts.coordinator a:1 --hosts.count 2 --hosts.index 2", "hosts.index is 2"),
+        ("--hosts.index 0", "need hosts.coordinator"),
+    ],
+)
+def test_bad_options_are_one_line_and_change_nothing(options, said, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("hmjax.hosts.is_supervised", lambda: True)
+    folder = tmp_path / "population"
+    assert run.main(["population", "debug", *options.split(), "--out", str(folder)]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_estimate_of_memory_grows_with_the_machine_and_bounds_a_part():
+    small = study.bytes_a_member(EXPERIMENT)
+    large = study.bytes_a_member(hmjax.Experiment("shifter"))
+    assert 0 < small < large
+    assert study.automatic_at_once(EXPERIMENT) * small <= 2**30
