@@ -74,7 +74,7 @@ def symmetry_breaking(studied: Studied) -> Figure:
                 text = f"published:\n{hits} of {trials}"
                 axes.annotate(text, (x, share), (-8, 10), **(_ABOVE | {"ha": "right"}))
     axes.set_xticks(range(len(tops)), [str(top) for top in tops])
-    axes.set_xlim(-0.7, len(tops) - 0.3)
+    axes.set_xlim(-0.9, len(tops) - 0.3)
     axes.set_ylim(-0.03, 1.08)
     axes.set_xlabel("top units")
     axes.set_ylabel("share of seeds, with 95% Wilson interval")
@@ -121,7 +121,7 @@ def population_curves(studied: Studied) -> Figure:
     for index, axes in zip(shown, panels, strict=True):
         mine = (studied.rows["setting"] == index) & ~studied.rows["diverged"]
         nll = studied.curves["exact_nll_bits"][:, mine]
-        axes.plot(steps, nll, color=style.BLUE, alpha=max(0.04, min(0.5, 8 / len(nll.T))), lw=0.6)
+        axes.plot(steps, nll, color=style.BLUE, alpha=max(0.1, min(0.5, 8 / len(nll.T))), lw=0.6)
         low, middle, high = np.quantile(nll, (0.25, 0.5, 0.75), axis=1)
         axes.plot(steps, middle, color=style.BLACK, lw=2.2, label="median")
         axes.plot(steps, low, color=style.VERMILLION, lw=1.5, ls="--", label="quartiles")

@@ -108,3 +108,16 @@ def test_a_machine_that_diverges_is_nan_and_leaves_the_others_alone():
 def test_wrong_seeds_are_refused(seeds, said):
     with pytest.raises(hmjax.InvalidInput, match=said):
         hmjax.train_population(experiment(TASKS[0]), seeds)
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+@pytest.mark.parametrize("count", [1, 7, 64, 256])
+def test_a_member_does_not_depend_on_the_population_around_it(count, devices, monkeypatch):
+    few = jax.local_devices()[:devices]
+    monkeypatch.setattr(jax, "local_devices", lambda: few)
+    small = dataclasses.replace(experiment(TASKS[0]), steps=50)
+    population = hmjax.train_population(small, range(count))
+    for seed in {0, count // 2, count - 1}:
+        alone = hmjax.train(dataclasses.replace(small, seed=seed))
+        mine = jax.tree.map(lambda leaf, i=seed: leaf[i], population.params)
+        chex.assert_trees_all_equal(mine, alone.params)
