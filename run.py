@@ -211,17 +211,18 @@ def resume(arguments: Sequence[str]) -> None:
     options = parse(Resume, arguments, "run.py resume")
     folder = options.folder
     options.hosts.connect()
-    if study.is_study(folder):
-        if folders.is_finished(folder) and (folder / "figures").exists():
-            print(f"{folder} is finished; 'figures {folder}' draws its pictures again")
-            return
-        finish_study(study.read_study(folder), folder, figures=options.figures)
-        return
-    if folders.is_finished(folder) and (folder / "figures" / "dream.gif").exists():
-        runs.read_experiment(folder)
+    of_study = hosts.agree(lambda: study.is_study(folder))
+    if not of_study and jax.process_count() > 1:
+        raise InvalidInput(f"DIR is {str(folder)!r}: is no population's; one host resumes a run")
+    drawn = folder / "figures" / ("gallery.png" if of_study else "dream.gif")
+    if hosts.agree(lambda: folders.is_finished(folder) and drawn.exists()):
+        read = study.read_study if of_study else runs.read_experiment
+        read(folder)
         print(f"{folder} is finished; 'figures {folder}' draws its pictures again")
-        return
-    finish(folder, options)
+    elif of_study:
+        finish_study(study.read_study(folder), folder, figures=options.figures)
+    else:
+        finish(folder, options)
 
 
 def figures(arguments: Sequence[str]) -> None:

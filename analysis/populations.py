@@ -33,16 +33,16 @@ def draw_all(studied: Studied) -> Path:
     folder = studied.folder / "figures"
     folder.mkdir(exist_ok=True)
     pictures: dict[str, Picture] = {}
-    if _told(studied, "exact_nll_bits"):
-        pictures |= {"gallery": gallery, "population_curves": population_curves}
     if _told(studied, "broken_share"):
         pictures |= {
             "symmetry_breaking": symmetry_breaking,
             "time_to_break": time_to_break,
             "selectivity_distribution": selectivity_distribution,
         }
-    if pictures and len(studied.settings) > 1:
-        pictures["sweep"] = sweep
+    if _told(studied, "exact_nll_bits"):
+        if len(studied.settings) > 1:
+            pictures["sweep"] = sweep
+        pictures |= {"population_curves": population_curves, "gallery": gallery}
     for name, picture in pictures.items():
         style.save(picture(studied), folder / f"{name}.png")
     return folder

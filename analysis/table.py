@@ -121,11 +121,18 @@ def _setting(folder: Path, index: int, setting: dict[str, Any]) -> list[str]:
         lines.append(f"  diverged, and left out: seeds {_few(setting['diverged_seeds'])}")
     if setting["never_broke"]:
         lines.append(f"  never broke the symmetry: seeds {_few(setting['never_broke'])}")
+    extremes: dict[str, int] = {}
     if (spread := setting["exact_nll_bits"]) is not None:
-        which = f" --setting {index}" if index else ""
-        for end in ("best", "middle", "worst"):
-            command = f"python run.py replay {shlex.quote(str(folder))} --seed"
-            lines.append(f"  {end + ' NLL:':<12}{command} {spread[end]['seed']}{which}")
+        extremes |= {
+            f"{who} NLL": spread[end]["seed"]
+            for end, who in (("best", "best"), ("middle", "median"), ("worst", "worst"))
+        }
+    if setting["never_broke"]:
+        extremes["never broke"] = setting["never_broke"][0]
+    of_setting = f" --setting {index}" if index else ""
+    for who, seed in extremes.items():
+        command = f"python run.py replay {shlex.quote(str(folder))} --seed {seed}{of_setting}"
+        lines.append(f"  {who + ':':<13}{command}")
     return lines
 
 

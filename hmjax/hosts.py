@@ -108,6 +108,11 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
+def agree(condition: Callable[[], bool]) -> bool:
+    """Whether a condition holds on host 0, on every host."""
+    return bool(from_first(lambda: b"yes" if condition() else b""))
+
+
 def from_first(make: Callable[[], bytes]) -> bytes:
     """What `make` gives on host 0, on every host.
 

@@ -224,7 +224,7 @@ def read_study(folder: Path) -> Study:
 
 
 def is_study(folder: Path) -> bool:
-    """Whether a folder is that of a study, and not of a run."""
+    """Whether a folder is that of a study, and not of a run; as this host sees it."""
     try:
         content = files.read_json(folder / "config.json")
     except InvalidInput:
@@ -254,6 +254,8 @@ def carry_out(
     began = time.perf_counter()
     if hosts.is_first():
         files.sweep(folder)
+    if already := hosts.from_first(functools.partial(_bytes_of, folder / "results.json")):
+        return json.loads(already)
     finished, taken = [], 0
     for number, part in enumerate(parts := parts_of(study)):
         path = folder / f"part-{number}.npz"

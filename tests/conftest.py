@@ -1,4 +1,5 @@
 import os
+import signal
 import tempfile
 
 import jax
@@ -10,6 +11,9 @@ CACHE = tempfile.TemporaryDirectory(prefix="hmjax-tests-")
 os.environ["JAX_COMPILATION_CACHE_DIR"] = CACHE.name
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 os.environ["MPLBACKEND"] = "agg"
+
+# A shell's background jobs ignore Ctrl-C, and so would the programs that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Two devices on any machine, so that what is sharded is sharded in the tests.
 platform.prepare()

@@ -70,6 +70,15 @@ def test_a_lost_host_stops_the_other_and_the_run_resumes(victim, alone, tmp_path
     assert same(folder, alone)
 
 
+def test_a_run_of_one_machine_is_not_resumed_by_two_hosts(tmp_path):
+    folder = tmp_path / "one"
+    assert run.main(["train", "debug", "--no-figures", "--out", str(folder)]) == 0
+    both = start_two(["resume", str(folder)])
+    said = [process.communicate(timeout=120)[1] for process in both]
+    assert [process.returncode for process in both] == [2, 2]
+    assert all("one host resumes a run" in each for each in said)
+
+
 def test_what_host_0_refuses_is_refused_by_all(tmp_path):
     folder = tmp_path / "photos"
     folder.mkdir()

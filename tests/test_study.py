@@ -153,6 +153,10 @@ def test_a_finished_study_is_drawn_again_and_not_trained_again(swept, capsys):
     assert run.main(["resume", str(swept)]) == 0
     assert "is finished" in capsys.readouterr().out
     assert run.main(["figures", str(swept)]) == 0
+    (swept / "figures" / "gallery.png").unlink()
+    assert run.main(["resume", str(swept)]) == 0
+    assert "never broke: " in capsys.readouterr().out
+    assert (swept / "figures" / "gallery.png").exists()
     assert (swept / "results.json").read_bytes() == before
 
 
