@@ -9,13 +9,14 @@ python run.py bench                  time it, beside NumPy and numba
 python run.py list                   the experiments, one line each
 """
 
+import argparse
 import contextlib
-import dataclasses
 import difflib
 import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -28,13 +29,14 @@ import configs
 from hmjax import Diverged, Experiment, InvalidInput, files, folders, hosts, platform, runs, study
 from hmjax.arguments import parse
 from hmjax.errors import require
+from hmjax.rules import RULES, Descent
 from hmjax.study import Study
 from hmjax.training import Progress
 
 T = TypeVar("T")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Movie:
     """How dream.gif is drawn."""
 
@@ -45,9 +47,12 @@ class Movie:
         require(0 < self.fps <= 50, "fps", self.fps, "must be above 0 and at most 50")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Train:
-    """Trains one machine, measures it and draws what it learned."""
+    """Trains one machine, measures it and draws what it learned.
+
+    --rule wake-sleep, reweighted or oracle chooses how; the options of that rule are rule.*.
+    """
 
     experiment: Annotated[Experiment, tyro.conf.arg(name="")]
     out: Path | None = None
@@ -59,7 +64,7 @@ class Train:
     movie: Annotated[Movie, tyro.conf.arg(name="")] = Movie()
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Hosts:
     """Other hosts that run the same command; host 0 writes the folder."""
 
@@ -98,9 +103,12 @@ class Hosts:
             hosts.connect(self.coordinator, self.count, self.index, timeout=self.timeout)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Population:
-    """Trains many seeds at each of several settings, side by side, and measures them exactly."""
+    """Trains many seeds at each of several settings, side by side, and measures them exactly.
+
+    --rule wake-sleep, reweighted or oracle chooses how; the options of that rule are rule.*.
+    """
 
     study: Annotated[Study, tyro.conf.arg(name="")]
     out: Path | None = None
@@ -112,7 +120,7 @@ class Population:
     hosts: Hosts = Hosts()
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Replay:
     """Trains one machine of a population alone, with snapshots and pictures, to the same bits."""
 
@@ -131,7 +139,7 @@ class Replay:
     movie: Annotated[Movie, tyro.conf.arg(name="")] = Movie()
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Resume:
     """Goes on with an interrupted run or population, to the same bits as if it had not been."""
 
@@ -143,7 +151,7 @@ class Resume:
     hosts: Hosts = Hosts()
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Figures:
     """Draws the pictures of a finished run or population again, without training."""
 
@@ -152,7 +160,7 @@ class Figures:
     movie: Annotated[Movie, tyro.conf.arg(name="")] = Movie()
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Bench:
     """Times training and measuring, in alternating rounds, beside NumPy and numba."""
 
@@ -372,7 +380,28 @@ def parse_named(
                 f"{command} needs the name of an experiment: one of {', '.join(configs.names())}"
             )
     name, *rest = arguments
-    return name, parse(kind, rest, f"run.py {command} {name}", default=default(configs.load(name)))
+    rest, experiment = with_rule(rest, configs.load(name))
+    return name, parse(kind, rest, f"run.py {command} {name}", default=default(experiment))
+
+
+def with_rule(arguments: Sequence[str], experiment: Experiment) -> tuple[Sequence[str], Experiment]:
+    """What `--rule NAME` among arguments chooses: the other arguments, and the experiment with it.
+
+    Settings that all rules share are those of the experiment.
+
+    Raises:
+      InvalidInput: if there is no rule of that name.
+    """
+    chooser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    chooser.add_argument("--rule", choices=RULES)
+    try:
+        chosen, others = chooser.parse_known_args(arguments)
+    except argparse.ArgumentError:
+        raise InvalidInput(f"--rule must be one of {', '.join(RULES)}") from None
+    if chosen.rule is None or isinstance(experiment.rule, RULES[chosen.rule]):
+        return others, experiment
+    shared = {each.name: getattr(experiment.rule, each.name) for each in fields(Descent)}
+    return others, replace(experiment, rule=RULES[chosen.rule](**shared))
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {

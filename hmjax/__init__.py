@@ -7,7 +7,7 @@ from hmjax.likelihood import exact_log_prob
 from hmjax.machine import Params, generate, init, log_joint, log_recognition, recognise
 from hmjax.measures import Evaluation
 from hmjax.population import Population, train_population
-from hmjax.rules import WakeSleep
+from hmjax.rules import Oracle, Reweighted, WakeSleep
 from hmjax.tasks import Bars, Shifter
 from hmjax.training import train
 from hmjax.version import __version__
@@ -19,8 +19,10 @@ __all__ = [
     "Experiment",
     "InvalidInput",
     "Machine",
+    "Oracle",
     "Params",
     "Population",
+    "Reweighted",
     "Shifter",
     "WakeSleep",
     "__version__",

@@ -12,7 +12,7 @@ import tyro
 
 from hmjax.errors import require
 from hmjax.measures import Evaluation
-from hmjax.rules import WakeSleep
+from hmjax.rules import AnyRule, WakeSleep
 from hmjax.tasks import Bars, Shifter
 
 T = TypeVar("T")
@@ -31,6 +31,8 @@ class Machine:
     """Units of the top layer, at least 1."""
     weight_scale: float = 0.1
     """Standard deviation of the initial weights, 0 or more."""
+    visible_bias: float | None = None
+    """What every visible bias starts at; the logit of the task's p-on if not given."""
 
     def __post_init__(self) -> None:
         require(
@@ -46,6 +48,9 @@ class Machine:
             self.weight_scale,
             "must be 0 or more, and finite",
         )
+        bias = self.visible_bias
+        finite = bias is None or math.isfinite(bias)
+        require(finite, "machine.visible-bias", bias, "must be finite")
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class Experiment:
     """Where the data come from."""
     machine: Machine = field(default_factory=Machine)
     """The layers."""
-    rule: WakeSleep = field(default_factory=WakeSleep)
+    rule: AnyRule = field(default_factory=WakeSleep)
     """How a step learns."""
     evaluation: Evaluation = field(default_factory=Evaluation)
     """What is measured, and how often."""
@@ -79,6 +84,7 @@ class Experiment:
         )
         require(1 <= self.steps <= MAX_STEPS, "steps", self.steps, f"must be 1 to {MAX_STEPS}")
         require(0 <= self.seed <= MAX_SEED, "seed", self.seed, f"must be 0 to {MAX_SEED}")
+        self.rule.check(self.sizes)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -113,10 +119,10 @@ class Program(NamedTuple):
     """
 
     task: Shifter | Bars
-    rule: WakeSleep
+    rule: AnyRule
     sizes: tuple[int, ...]
 
-    def bound(self, numbers: Numbers) -> tuple[Shifter | Bars, WakeSleep]:
+    def bound(self, numbers: Numbers) -> tuple[Shifter | Bars, AnyRule]:
         """The task and the rule with the numbers that vary, which may be traced."""
         return _with(self.task, numbers.task), _with(self.rule, numbers.rule)
 
@@ -134,7 +140,9 @@ def split(experiment: Experiment, varying: Collection[str] = ()) -> tuple[Progra
         {name: np.float32(value) for name, value in settings.numbers().items() if name in varying}
         for settings in (task, rule)
     )
-    bias, scale = math.log(task.p_on / (1 - task.p_on)), experiment.machine.weight_scale
+    scale, bias = experiment.machine.weight_scale, experiment.machine.visible_bias
+    if bias is None:
+        bias = math.log(task.p_on / (1 - task.p_on))
     return (
         Program(
             _with(task, dict.fromkeys(of_task)),

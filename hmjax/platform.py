@@ -10,7 +10,7 @@ import jax
 _CPU_OPTIONS = {
     # The loop over steps becomes one function instead of a kernel an operation: a step is under a
     # microsecond of work, and launching its kernels would take several times as long.
-    "xla_cpu_small_while_loop_byte_threshold": 65_536,
+    "xla_cpu_small_while_loop_byte_threshold": 262_144,
     # A loop over the 16 or 32 units of a layer becomes a few vector instructions. Left alone, LLVM
     # writes it out as 16 or 32 scalar ones, three times slower for sigmoids and outer products.
     "-unroll-full-max-count": 4,

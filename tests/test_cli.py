@@ -83,6 +83,15 @@ def test_options_reach_the_experiment(tmp_path):
     assert config["task"]["shifts"] == [-2, 1]
 
 
+def test_rule_chooses_the_rule_and_keeps_what_all_rules_share(tmp_path):
+    folder = tmp_path / "run"
+    options = "--steps 50 --rule.batch 2 --rule reweighted --rule.samples 3 --no-figures"
+    assert run.main(["train", "debug", *options.split(), "--out", str(folder)]) == 0
+    rule = json.loads((folder / "config.json").read_text())["rule"]
+    assert (rule["kind"], rule["batch"], rule["samples"]) == ("Reweighted", 2, 3)
+    assert run.main(["resume", str(folder), "--no-figures"]) == 0
+
+
 def test_the_default_folder_is_named_after_the_experiment(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run.main(["train", "debug", "--seed", "3", "--steps", "10", "--no-figures"]) == 0

@@ -1,12 +1,25 @@
+import dataclasses
+
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import random_params
+from helpers import every_state, random_params
 
-from hmjax import Bars, InvalidInput, Shifter, WakeSleep, baselines, machine
-from hmjax.rules import wake_sleep
+import hmjax
+from hmjax import (
+    Bars,
+    InvalidInput,
+    Oracle,
+    Reweighted,
+    Shifter,
+    WakeSleep,
+    baselines,
+    likelihood,
+    machine,
+)
+from hmjax.rules import oracle, reweighted, wake_sleep
 
 SIZES = [(5, 3), (6, 4, 2), (32, 16, 4), (4, 3, 3, 2)]
 RULES = [
@@ -15,6 +28,12 @@ RULES = [
     WakeSleep(optimiser="momentum", recognition_rate=0.02),
     WakeSleep(optimiser="adam", learning_rate=0.003, batch=4),
     WakeSleep(decay_at=3, decay_factor=0.5),
+    WakeSleep(decay_at=0, decay_over=10, layer_rates=(1.0, 0.5, 0.1), non_negative=True),
+    Reweighted(samples=3),
+    Reweighted(samples=4, recognition="wake", batch=2),
+    Reweighted(samples=2, recognition="sleep", optimiser="adam"),
+    Oracle(),
+    Oracle(batch=3, optimiser="momentum"),
 ]
 
 
@@ -30,6 +49,87 @@ def test_the_delta_rules_are_the_gradients_of_the_log_probabilities(sizes, batch
     by_autodiff = jax.grad(lambda p: -machine.log_recognition(p, states).mean())(params)
     layers = wake_sleep.sleep_gradient(params, states)
     chex.assert_trees_all_close(layers, by_autodiff.recognition, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_the_weighted_delta_rules_are_the_gradients_of_the_weighted_log_probabilities(sizes):
+    params = random_params(jax.random.key(0), sizes)
+    states = machine.generate(jax.random.key(1), params, 6)
+    weights = jax.random.dirichlet(jax.random.key(2), jnp.ones(6))
+
+    def wake(params):
+        return -weights @ machine.log_joint(params, states)
+
+    def sleep(params):
+        return -weights @ machine.log_recognition(params, states)
+
+    layers, prior = wake_sleep.wake_gradient(params, states, weights)
+    by_autodiff = jax.grad(wake)(params)
+    chex.assert_trees_all_close(layers, by_autodiff.generative, rtol=1e-5, atol=1e-6)
+    chex.assert_trees_all_close(prior, by_autodiff.prior, rtol=1e-5, atol=1e-6)
+    layers = wake_sleep.sleep_gradient(params, states, weights)
+    by_autodiff = jax.grad(sleep)(params)
+    chex.assert_trees_all_close(layers, by_autodiff.recognition, rtol=1e-5, atol=1e-6)
+
+
+def test_one_sample_and_sleep_is_wake_sleep_to_the_bit():
+    experiment = hmjax.Experiment("same", steps=2_000, evaluation=hmjax.Evaluation(every=1_000))
+    reweighted = Reweighted(samples=1, recognition="sleep")
+    other = dataclasses.replace(experiment, rule=reweighted)
+    chex.assert_trees_all_equal(hmjax.train(experiment).params, hmjax.train(other).params)
+
+
+def test_importance_weights_are_those_of_the_definition():
+    params = random_params(jax.random.key(0), (6, 4, 2))
+    images = jax.random.bernoulli(jax.random.key(1), 0.4, (2, 6)).astype(jnp.float32)
+    states = machine.recognise(jax.random.key(2), params, jnp.concatenate([images] * 5))
+    weights = reweighted.normalised_weights(params, states, 5).reshape(5, 2)
+    ratio = np.exp(machine.log_joint(params, states) - machine.log_recognition(params, states))
+    ratio = ratio.reshape(5, 2)
+    np.testing.assert_allclose(weights, ratio / ratio.sum(axis=0) / 2, rtol=1e-4)
+
+
+@pytest.mark.parametrize("sizes", [(5, 3), (6, 4, 2), (4, 3, 3, 2)])
+def test_the_oracle_descends_the_exact_objectives(sizes):
+    params = random_params(jax.random.key(0), sizes)
+    images = jax.random.bernoulli(jax.random.key(1), 0.4, (3, sizes[0])).astype(jnp.float32)
+    (layers, prior), recognition = oracle.expected_gradients(params, images)
+    by_autodiff = jax.grad(lambda p: -likelihood.exact_log_prob(p, images).mean())(params)
+    chex.assert_trees_all_close(layers, by_autodiff.generative, rtol=1e-4, atol=1e-5)
+    chex.assert_trees_all_close(prior, by_autodiff.prior, rtol=1e-4, atol=1e-5)
+
+    # The posterior over every joint state, one image at a time, by brute force.
+    states = every_state(sizes)
+
+    def cross_entropy(params, image):
+        log_joint = machine.log_joint(params, states)
+        this = (states[0] == image).all(axis=1)
+        posterior = jax.nn.softmax(jnp.where(this, jax.lax.stop_gradient(log_joint), -jnp.inf))
+        return -posterior @ machine.log_recognition(params, states)
+
+    by_autodiff = jax.grad(lambda p: jax.vmap(lambda v: cross_entropy(p, v))(images).mean())(params)
+    chex.assert_trees_all_close(recognition, by_autodiff.recognition, rtol=1e-4, atol=1e-5)
+
+
+def test_many_samples_approach_the_oracle():
+    # Each estimate is a ratio, biased by the order of 1/K, which is small beside its spread.
+    sizes, samples, repeats = (6, 4, 2), 2_000, 200
+    params = random_params(jax.random.key(0), sizes)
+    image = jax.random.bernoulli(jax.random.key(1), 0.4, (1, 6)).astype(jnp.float32)
+
+    def gradients(key):
+        states = machine.recognise(key, params, jnp.repeat(image, samples, axis=0))
+        weights = reweighted.normalised_weights(params, states, samples)
+        return (
+            wake_sleep.wake_gradient(params, states, weights),
+            wake_sleep.sleep_gradient(params, states, weights),
+        )
+
+    drawn = jax.lax.map(gradients, jax.random.split(jax.random.key(2), repeats))
+    expected = oracle.expected_gradients(params, image)
+    for each, exact in zip(jax.tree.leaves(drawn), jax.tree.leaves(expected), strict=True):
+        error = jnp.std(each, axis=0, ddof=1) / np.sqrt(repeats) + 1e-6
+        assert (jnp.abs(jnp.mean(each, axis=0) - exact) / error).max() < 5  # standard errors
 
 
 @pytest.mark.parametrize("batch", [1, 5])
@@ -92,19 +192,68 @@ def test_recognition_has_its_own_rate():
     chex.assert_trees_all_close(slower.recognition, halved, rtol=1e-5, atol=1e-6)
 
 
-def test_the_schedule_drops_the_rate_from_its_step_on():
+def visible_rates(rule: WakeSleep, steps: int) -> list[float]:
+    """The rate at which a step moves the visible bias, step by step."""
     sizes = (6, 4, 2)
-    rule = WakeSleep(decay_at=2, decay_factor=0.1).build(sizes)
-    state = rule.init(machine.init(jax.random.key(0), sizes, weight_scale=0.0))
-    noise = jax.tree.map(lambda x: x * 0 + 100.0, rule.draw(jax.random.key(1)))  # nothing fires
-    moves = []
-    for _ in range(4):
-        # With hidden units off and images on, the visible bias moves by rate * sigmoid(-bias).
+    functions = rule.build(sizes)
+    state = functions.init(machine.init(jax.random.key(0), sizes, weight_scale=0.0))
+    noise = jax.tree.map(lambda x: x * 0 + 100.0, functions.draw(jax.random.key(1)))
+    rates = []
+    for _ in range(steps):
+        # Nothing fires: with images on, the visible bias moves by rate * sigmoid(-bias).
         bias = state.params.generative[0].bias
-        state = rule.step(state, jnp.ones((1, 6)), noise)
+        state = functions.step(state, jnp.ones((1, 6)), noise)
         move = (state.params.generative[0].bias - bias) * (1 + jnp.exp(bias))
-        moves.append(float(move[0]))
-    np.testing.assert_allclose(moves, [0.1, 0.1, 0.01, 0.01], rtol=1e-4)
+        rates.append(float(move[0]))
+    return rates
+
+
+def test_the_schedule_drops_the_rate_from_its_step_on():
+    rule = WakeSleep(decay_at=2, decay_factor=0.1)
+    np.testing.assert_allclose(visible_rates(rule, 4), [0.1, 0.1, 0.01, 0.01], rtol=1e-4)
+
+
+def test_the_rate_falls_in_a_straight_line():
+    rule = WakeSleep(decay_at=1, decay_over=4, decay_factor=0.2)
+    expected = [0.1, 0.1, 0.08, 0.06, 0.04, 0.02, 0.02]
+    np.testing.assert_allclose(visible_rates(rule, 7), expected, rtol=1e-4)
+
+
+def test_each_layer_has_its_factor():
+    sizes = (6, 4, 2)
+    params = random_params(jax.random.key(5), sizes)
+    images = jnp.ones((1, 6))
+
+    def moved(rule):
+        functions = rule.build(sizes)
+        after = functions.step(functions.init(params), images, functions.draw(jax.random.key(6)))
+        return jax.tree.map(jnp.subtract, after.params, params)
+
+    # So slow that sleep dreams the same dreams.
+    plain = moved(WakeSleep(learning_rate=1e-3))
+    scaled = moved(WakeSleep(learning_rate=1e-3, layer_rates=(1.0, 0.5, 0.25)))
+    half, quarter = (lambda leaf, f=f: f * leaf for f in (0.5, 0.25))
+    expected = machine.Params(
+        (plain.generative[0], jax.tree.map(half, plain.generative[1])),
+        jax.tree.map(quarter, plain.prior),
+        (plain.recognition[0], jax.tree.map(half, plain.recognition[1])),
+    )
+    chex.assert_trees_all_close(scaled, expected, rtol=1e-2, atol=1e-6)
+
+
+def test_visible_weights_stay_non_negative():
+    experiment = hmjax.Experiment(
+        "held",
+        task=Shifter(width=4),
+        machine=hmjax.Machine((5,), 2, visible_bias=-3.0),
+        rule=WakeSleep(non_negative=True),
+        steps=500,
+    )
+    first, second = hmjax.train(experiment).params.generative
+    assert first.weight.min() == 0
+    assert first.weight.max() > 0.5
+    assert second.weight.min() < 0
+    assert hmjax.training.init_state(experiment).learner.params.generative[0].bias[0] == -3
 
 
 @pytest.mark.parametrize(
@@ -116,11 +265,23 @@ def test_the_schedule_drops_the_rate_from_its_step_on():
         {"recognition_rate": -1.0},
         {"batch": 0},
         {"optimiser": "magic"},
-        {"decay_at": 0},
+        {"decay_at": -1},
+        {"decay_over": -1},
         {"decay_factor": 0.0},
+        {"samples": 0},
+        {"recognition": "dreams"},
     ],
 )
 def test_impossible_settings_are_refused(settings):
     (field,) = settings
     with pytest.raises(InvalidInput, match=f"^rule.{field.replace('_', '-')} is .*: must be "):
-        WakeSleep(**settings)
+        Reweighted(**settings)
+
+
+def test_what_does_not_fit_the_layers_is_refused():
+    with pytest.raises(InvalidInput, match=r"^rule.layer-rates is .*: must be 3 factors"):
+        hmjax.Experiment("odd", rule=WakeSleep(layer_rates=(1.0, 0.5)))
+    with pytest.raises(InvalidInput, match=r"^rule is .oracle.: must be another"):
+        hmjax.Experiment("large", machine=hmjax.Machine((40,), 2), rule=Oracle())
+    with pytest.raises(InvalidInput, match=r"^rule.decay-over is 5: needs rule.decay-at"):
+        WakeSleep(decay_over=5)

@@ -1,4 +1,4 @@
-"""What every learning rule gives, and the optimisers all rules share."""
+"""What every learning rule gives, and how the gradients of all of them move a machine."""
 
 import typing
 from collections.abc import Callable
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from hmjax.errors import require
-from hmjax.machine import Params
+from hmjax.machine import Layer, Params, Prior
 
 Optimiser = Literal["sgd", "momentum", "adam"]
 
@@ -43,6 +44,21 @@ class Rule(NamedTuple):
     step: Callable[[State, jax.Array, Any], State]
 
 
+class Moves(NamedTuple):
+    """How gradients move a machine, as pure functions.
+
+    Attributes:
+      init: `init(params) -> State`.
+      generative: `generative(state, gradient) -> State`, the gradient in
+        `(params.generative, params.prior)`.
+      recognition: `recognition(state, gradient) -> State`, the gradient in `params.recognition`.
+    """
+
+    init: Callable[[Params], State]
+    generative: Callable[[State, tuple[tuple[Layer, ...], Prior]], State]
+    recognition: Callable[[State, tuple[Layer, ...]], State]
+
+
 @dataclass(frozen=True)
 class Descent:
     """How a rule's gradients move the parameters; the settings all rules share."""
@@ -56,12 +72,19 @@ class Descent:
     batch: int = 1
     """Images in a step, at least 1."""
     decay_at: int | None = None
-    """Step from which both rates are multiplied by decay-factor; never if not given."""
+    """Step at which both rates begin to fall, 0 or more; never if not given."""
+    decay_over: int = 0
+    """Steps that the fall takes, in a straight line, 0 or more; 0 for a drop."""
     decay_factor: float = 0.1
-    """Factor on both rates from step decay-at on, above 0."""
+    """What both rates are multiplied by after the fall, above 0."""
+    layer_rates: tuple[float, ...] = ()
+    """Factors on the rates of each layer, lowest first, and of the prior, above 0; 1 if none."""
+    non_negative: bool = False
+    """Hold the generative weights onto the visible units at 0 or above."""
 
     def __post_init__(self) -> None:
         rates = [("learning-rate", self.learning_rate), ("decay-factor", self.decay_factor)]
+        rates += [("layer-rates", rate) for rate in self.layer_rates]
         if self.recognition_rate is not None:
             rates.append(("recognition-rate", self.recognition_rate))
         for field, value in rates:
@@ -74,9 +97,23 @@ class Descent:
             f"must be one of {', '.join(known)}",
         )
         require(self.batch >= 1, "rule.batch", self.batch, "must be at least 1 image")
-        decay_at = self.decay_at
+        at, over = self.decay_at, self.decay_over
+        require(at is None or at >= 0, "rule.decay-at", at, "must be step 0 or a later one")
+        require(over >= 0, "rule.decay-over", over, "must be 0 steps or more")
+        require(over == 0 or at is not None, "rule.decay-over", over, "needs rule.decay-at")
+
+    def check(self, sizes: tuple[int, ...]) -> None:
+        """Refuses what does not fit machines of the given layer sizes.
+
+        Raises:
+          InvalidInput: if there is a factor too few or too many.
+        """
+        rates = self.layer_rates
         require(
-            decay_at is None or decay_at >= 1, "rule.decay-at", decay_at, "must be at least step 1"
+            len(rates) in (0, len(sizes)),
+            "rule.layer-rates",
+            rates,
+            f"must be {len(sizes)} factors, of {len(sizes) - 1} layers of weights and the prior",
         )
 
     def numbers(self) -> dict[str, float]:
@@ -87,15 +124,58 @@ class Descent:
             "recognition_rate": self.learning_rate if recognition is None else recognition,
         }
 
-    def optimisers(self) -> tuple[optax.GradientTransformation, optax.GradientTransformation]:
-        """One optimiser for the generative and one for the recognition net."""
+    def moves(self) -> Moves:
+        """How gradients move a machine under these settings."""
         rates = self.numbers()
-        return self._optimiser(rates["learning_rate"]), self._optimiser(rates["recognition_rate"])
+        of_generative = self._optimiser(rates["learning_rate"])
+        of_recognition = self._optimiser(rates["recognition_rate"])
+
+        def init(params: Params) -> State:
+            return State(
+                params,
+                of_generative.init((params.generative, params.prior)),
+                of_recognition.init(params.recognition),
+            )
+
+        def generative(state: State, gradient: tuple[tuple[Layer, ...], Prior]) -> State:
+            params = state.params
+            (layers, prior), opt_state = of_generative.update(gradient, state.generative)
+            *layers, prior = self._by_layer((*layers, prior))
+            layers, prior = optax.apply_updates(
+                (params.generative, params.prior), (tuple(layers), prior)
+            )
+            if self.non_negative:
+                visible = layers[0]._replace(weight=jnp.maximum(layers[0].weight, 0))
+                layers = (visible, *layers[1:])
+            params = params._replace(generative=layers, prior=prior)
+            return state._replace(params=params, generative=opt_state)
+
+        def recognition(state: State, gradient: tuple[Layer, ...]) -> State:
+            params = state.params
+            layers, opt_state = of_recognition.update(gradient, state.recognition)
+            layers = optax.apply_updates(params.recognition, self._by_layer(layers))
+            params = params._replace(recognition=layers)
+            return state._replace(params=params, recognition=opt_state)
+
+        return Moves(init, generative, recognition)
+
+    def _by_layer(self, updates: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not self.layer_rates:
+            return updates
+        return tuple(
+            jax.tree.map(lambda leaf, rate=rate: rate * leaf, layer)
+            for rate, layer in zip(self.layer_rates, updates, strict=False)
+        )
 
     def _optimiser(self, rate: float) -> optax.GradientTransformation:
         schedule: optax.ScalarOrSchedule = rate
-        if self.decay_at is not None:
-            schedule = optax.piecewise_constant_schedule(rate, {self.decay_at: self.decay_factor})
+        match self.decay_at, self.decay_over:
+            case None, _:
+                pass
+            case at, 0:
+                schedule = optax.piecewise_constant_schedule(rate, {at: self.decay_factor})
+            case at, over:
+                schedule = optax.linear_schedule(rate, rate * self.decay_factor, over, at)
         match self.optimiser:
             case "sgd":
                 return optax.sgd(schedule)

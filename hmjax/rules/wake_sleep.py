@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from hmjax import machine
 from hmjax.machine import Layer, Noise, Params, Prior, States
@@ -29,14 +28,7 @@ class WakeSleep(Descent):
 
     def build(self, sizes: tuple[int, ...]) -> Rule:
         """The rule for machines of the given layer sizes."""
-        generative, recognition = self.optimisers()
-
-        def init(params: Params) -> State:
-            return State(
-                params,
-                generative.init((params.generative, params.prior)),
-                recognition.init(params.recognition),
-            )
+        moves = self.moves()
 
         def draw(key: jax.Array) -> tuple[Noise, Noise]:
             noise = machine.draw_noise(key, sizes[1:] + sizes, self.batch)
@@ -44,54 +36,57 @@ class WakeSleep(Descent):
 
         def step(state: State, images: jax.Array, noise: tuple[Noise, Noise]) -> State:
             noise_wake, noise_sleep = noise
-            params = state.params
+            states = machine.recognise_with(noise_wake, state.params, images)
+            state = moves.generative(state, wake_gradient(state.params, states))
+            dreams = machine.generate_with(noise_sleep, state.params)
+            return moves.recognition(state, sleep_gradient(state.params, dreams))
 
-            states = machine.recognise_with(noise_wake, params, images)
-            learned, generative_state = generative.update(
-                wake_gradient(params, states), state.generative
-            )
-            moved = optax.apply_updates((params.generative, params.prior), learned)
-            params = params._replace(generative=moved[0], prior=moved[1])
-
-            states = machine.generate_with(noise_sleep, params)
-            learned, recognition_state = recognition.update(
-                sleep_gradient(params, states), state.recognition
-            )
-            params = params._replace(recognition=optax.apply_updates(params.recognition, learned))
-            return State(params, generative_state, recognition_state)
-
-        return Rule(init, draw, step)
+        return Rule(moves.init, draw, step)
 
 
-def wake_gradient(params: Params, states: States) -> tuple[tuple[Layer, ...], Prior]:
+def wake_gradient(
+    params: Params, states: States, weights: jax.Array | None = None
+) -> tuple[tuple[Layer, ...], Prior]:
     """The gradient of -log p(x), averaged over the batch, in `(params.generative, params.prior)`.
 
     Args:
       params: the machine.
       states: (x_0, ..., x_L), each `[batch, n_l]`.
+      weights: `[batch]`, of a weighted mean; equal ones if not given.
     """
     layers = tuple(
-        delta_rule(layer, inputs=above, targets=below)
+        delta_rule(layer, inputs=above, targets=below, weights=weights)
         for layer, below, above in zip(params.generative, states[:-1], states[1:], strict=True)
     )
-    return layers, Prior(jnp.mean(jax.nn.sigmoid(params.prior.bias) - states[-1], axis=0))
+    error = jax.nn.sigmoid(params.prior.bias) - states[-1]
+    if weights is not None:
+        return layers, Prior(weights @ error)
+    return layers, Prior(jnp.mean(error, axis=0))
 
 
-def sleep_gradient(params: Params, states: States) -> tuple[Layer, ...]:
+def sleep_gradient(
+    params: Params, states: States, weights: jax.Array | None = None
+) -> tuple[Layer, ...]:
     """The gradient of -log q(x_1, ..., x_L | x_0), averaged, in `params.recognition`.
 
     Args:
       params: the machine.
       states: (x_0, ..., x_L), each `[batch, n_l]`.
+      weights: `[batch]`, of a weighted mean; equal ones if not given.
     """
     return tuple(
-        delta_rule(layer, inputs=below, targets=above)
+        delta_rule(layer, inputs=below, targets=above, weights=weights)
         for layer, below, above in zip(params.recognition, states[:-1], states[1:], strict=True)
     )
 
 
-def delta_rule(layer: Layer, *, inputs: jax.Array, targets: jax.Array) -> Layer:
+def delta_rule(
+    layer: Layer, *, inputs: jax.Array, targets: jax.Array, weights: jax.Array | None = None
+) -> Layer:
     """The delta rule (predicted - target) * input, averaged over the batch, as a gradient."""
     error = jax.nn.sigmoid(machine.logits(layer, inputs)) - targets
-    weight = jnp.matmul(inputs.T, error, precision="highest") / len(inputs)
+    if weights is not None:
+        error = weights[:, None] * error
+        return Layer(machine.sum_of_outer(inputs, error), jnp.sum(error, axis=0))
+    weight = machine.sum_of_outer(inputs, error) / len(inputs)
     return Layer(weight, jnp.mean(error, axis=0))

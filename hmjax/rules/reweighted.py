@@ -1,0 +1,93 @@
+"""Reweighted wake-sleep: wake-sleep whose wake phase weighs several interpretations of an image.
+
+  x^k ~ q(. | v), k = 1..K,  w_k = p(x^k) / q(x^k | v), normalised over k
+  wake    theta += rate * sum_k w_k grad log p(x^k),
+          and, unless recognition learns by sleep alone, phi += rate * sum_k w_k grad log q(x^k | v)
+  sleep   x ~ p, the net that the wake update has just made: phi += rate * grad log q(x | x_0)
+
+Averaged over the batch. With K = 1 the weights are 1, and with sleep alone this is wake-sleep. For
+large K the wake updates approach the gradients of log p(v) and of -KL(p(. | v) || q(. | v)).
+
+Source: Bornschein & Bengio, Reweighted wake-sleep, ICLR 2015.
+"""
+
+import typing
+from dataclasses import dataclass
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+
+from hmjax import machine
+from hmjax.errors import require
+from hmjax.machine import Noise, Params, States
+from hmjax.rules.base import Descent, Rule, State
+from hmjax.rules.wake_sleep import sleep_gradient, wake_gradient
+
+Recognition = Literal["wake", "sleep", "both"]
+
+
+@dataclass(frozen=True)
+class Reweighted(Descent):
+    """Reweighted wake-sleep."""
+
+    samples: int = 10
+    """Samples K of the recognition net an image, at least 1."""
+    recognition: Recognition = "both"
+    """What the recognition net learns from: the weighted samples, dreams, or the mean of both."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.samples >= 1, "rule.samples", self.samples, "must be at least 1")
+        known = typing.get_args(Recognition)
+        require(
+            self.recognition in known,
+            "rule.recognition",
+            self.recognition,
+            f"must be one of {', '.join(known)}",
+        )
+
+    def build(self, sizes: tuple[int, ...]) -> Rule:
+        """The rule for machines of the given layer sizes."""
+        moves, hidden = self.moves(), sizes[1:]
+
+        def draw(key: jax.Array) -> tuple[Noise, Noise]:
+            noise = machine.draw_noise(key, hidden * self.samples + sizes, self.batch)
+            ends = len(hidden) * self.samples
+            of_layers = (noise[:ends][layer :: len(hidden)] for layer in range(len(hidden)))
+            return tuple(map(jnp.concatenate, of_layers)), noise[ends:]
+
+        def step(state: State, images: jax.Array, noise: tuple[Noise, Noise]) -> State:
+            noise_wake, noise_sleep = noise
+            repeated = jnp.concatenate([images] * self.samples)
+            states = machine.recognise_with(noise_wake, state.params, repeated)
+            weights = None
+            if self.samples > 1:
+                weights = normalised_weights(state.params, states, self.samples)
+            state = moves.generative(state, wake_gradient(state.params, states, weights))
+            gradients = []
+            if self.recognition != "sleep":
+                gradients.append(sleep_gradient(state.params, states, weights))
+            if self.recognition != "wake":
+                dreams = machine.generate_with(noise_sleep, state.params)
+                gradients.append(sleep_gradient(state.params, dreams))
+            gradient = jax.tree.map(lambda *each: sum(each) / len(each), *gradients)
+            return moves.recognition(state, gradient)
+
+        return Rule(moves.init, draw, step)
+
+
+def normalised_weights(params: Params, states: States, samples: int) -> jax.Array:
+    """The importance weights of samples of q, those of an image summing to 1 / images.
+
+    Args:
+      params: the machine.
+      states: (x_0, ..., x_L), each `[samples * images, n_l]`, the first of every image first.
+      samples: how many an image.
+
+    Returns:
+      `[samples * images]`.
+    """
+    log_weight = machine.log_joint(params, states) - machine.log_recognition(params, states)
+    by_image = jax.nn.softmax(log_weight.reshape(samples, -1), axis=0)
+    return (by_image / by_image.shape[1]).reshape(-1)
