@@ -12,7 +12,6 @@ python run.py list                   the experiments, one line each
 import argparse
 import contextlib
 import difflib
-import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -81,11 +80,12 @@ class Hosts:
 
     def __post_init__(self) -> None:
         given = self.count is not None and self.index is not None
+        host, _, port = (self.coordinator or "any:1").rpartition(":")
         require(
-            self.coordinator is None or ":" in self.coordinator,
+            host != "" and port.isdecimal() and 1 <= int(port) <= 65535,
             "hosts.coordinator",
             self.coordinator,
-            "must be HOST:PORT",
+            "must be HOST:PORT, with a port of 1 to 65535",
         )
         if self.coordinator is not None and not given:
             raise InvalidInput("hosts.coordinator needs hosts.count and hosts.index")
@@ -114,7 +114,7 @@ class Population:
     out: Path | None = None
     """Folder of the population; runs/NAME-seedsK-L if not given."""
     overwrite: bool = False
-    """Replace the run that is in the folder, if one is."""
+    """Replace the run or population that is in the folder, if one is."""
     figures: bool = True
     """Draw the pictures into DIR/figures."""
     hosts: Hosts = Hosts()
@@ -201,11 +201,9 @@ def replay(arguments: Sequence[str]) -> None:
     out = options.out or folder / f"replay-setting{options.setting}-seed{options.seed}"
     runs.create(experiment, out, overwrite=options.overwrite)
     finish(out, options)
-    place = options.seed - studied.study.first_seed
-    theirs = jax.tree.leaves(studied.params[options.setting])
+    theirs = jax.tree.leaves(studied.machine(options.setting, options.seed))
     ours = jax.tree.leaves(files.load_params(out / "params.npz"))
-    same = [np.array_equal(a[place], b) for a, b in zip(theirs, ours, strict=True)]
-    if not all(same):
+    if not all(np.array_equal(a, b) for a, b in zip(theirs, ours, strict=True)):
         print(
             "error: its parameters are not those in the population; was that trained on another "
             f"kind of device or with other versions? See {folder / 'environment.json'}",
@@ -222,7 +220,7 @@ def resume(arguments: Sequence[str]) -> None:
     of_study = hosts.agree(lambda: study.is_study(folder))
     if not of_study and jax.process_count() > 1:
         raise InvalidInput(f"DIR is {str(folder)!r}: is no population's; one host resumes a run")
-    drawn = folder / "figures" / ("gallery.png" if of_study else "dream.gif")
+    drawn = folder / "figures" / ("" if of_study else "dream.gif")
     if hosts.agree(lambda: folders.is_finished(folder) and drawn.exists()):
         read = study.read_study if of_study else runs.read_experiment
         read(folder)
@@ -273,7 +271,10 @@ def finish(folder: Path, options: Train | Resume | Replay) -> None:
     from analysis import table
 
     try:
-        with saying_how_to_resume(folder), progress_bar() as show:
+        with (
+            saying("what was trained is kept. Go on with", "resume", folder),
+            progress_bar() as show,
+        ):
             results = runs.carry_out(folder, show)
     except Diverged as error:
         raise Diverged(
@@ -293,7 +294,7 @@ def finish_study(what: Study, folder: Path, *, figures: bool) -> None:
     if hosts.is_first():
         print(table.plan(what, parts))
     with (
-        saying_how_to_resume(folder),
+        saying("what was trained is kept. Go on with", "resume", folder),
         tqdm.tqdm(total=total, unit=" steps", unit_scale=True, disable=not hosts.is_first()) as bar,
     ):
         results = study.carry_out(what, folder, lambda done: bar.update(done - bar.n))
@@ -304,13 +305,13 @@ def finish_study(what: Study, folder: Path, *, figures: bool) -> None:
 
 
 @contextlib.contextmanager
-def saying_how_to_resume(folder: Path) -> Iterator[None]:
-    """Says on Ctrl-C how to go on with what a folder keeps."""
+def saying(what: str, command: str, folder: Path) -> Iterator[None]:
+    """Says on Ctrl-C what is there, and the command on a folder that goes on with it."""
     try:
         yield
     except KeyboardInterrupt:
-        command = f"python run.py resume {shlex.quote(str(folder))}"
-        print(f"\ninterrupted; what was trained is kept. Go on with: {command}", file=sys.stderr)
+        by = f"python run.py {command} {shlex.quote(str(folder))}"
+        print(f"\ninterrupted; {what}: {by}", file=sys.stderr)
         raise
 
 
@@ -318,7 +319,7 @@ def draw(folder: Path, movie: Movie) -> None:
     """Draws the pictures of a finished run."""
     from analysis import pictures
 
-    with saying_how_to_draw(folder):
+    with saying("all is trained. Draw its pictures by", "figures", folder):
         drawn = pictures.draw_all(runs.read(folder), fps=movie.fps)
     print(f"pictures in {drawn}")
 
@@ -327,20 +328,9 @@ def draw_study(folder: Path) -> None:
     """Draws the pictures of a finished study."""
     from analysis import populations
 
-    with saying_how_to_draw(folder):
+    with saying("all is trained. Draw its pictures by", "figures", folder):
         drawn = populations.draw_all(study.read(folder))
     print(f"pictures in {drawn}")
-
-
-@contextlib.contextmanager
-def saying_how_to_draw(folder: Path) -> Iterator[None]:
-    """Says on Ctrl-C how to draw the pictures of a finished folder."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        command = f"python run.py figures {shlex.quote(str(folder))}"
-        print(f"\ninterrupted; all is trained. Draw its pictures by: {command}", file=sys.stderr)
-        raise
 
 
 @contextlib.contextmanager
@@ -379,8 +369,8 @@ def parse_named(
             raise InvalidInput(
                 f"{command} needs the name of an experiment: one of {', '.join(configs.names())}"
             )
-    name, *rest = arguments
-    rest, experiment = with_rule(rest, configs.load(name))
+    name, *others = arguments
+    rest, experiment = with_rule(others, configs.load(name))
     return name, parse(kind, rest, f"run.py {command} {name}", default=default(experiment))
 
 
@@ -445,13 +435,12 @@ def main(arguments: Sequence[str]) -> int:
             raise
         reason = str(error).splitlines()[0]
         print(f"error: another host was lost; resume goes on from here: {reason}", file=sys.stderr)
-        sys.stderr.flush()
-        os._exit(1)  # not waiting for that host at the door
+        return hosts.leave(1)
     except (Diverged, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return hosts.leave(1)
     except KeyboardInterrupt:
-        return 130
+        return hosts.leave(130)
     except SystemExit as stop:  # --help
         return int(stop.code or 0)
     return 0

@@ -14,10 +14,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from analysis import style
-from hmjax import machine
+from hmjax import Shifter, machine
 from hmjax.runs import shown_names
 from hmjax.statistics import wilson
-from hmjax.study import BROKEN, Studied
+from hmjax.study import BROKEN, Studied, named
 
 PUBLISHED = {1: (0, 30)}
 """Machines that broke the symmetry, and all there were, by top units; published of the shifter."""
@@ -59,13 +59,13 @@ def symmetry_breaking(studied: Studied) -> Figure:
         for i, summary in enumerate(mine):
             x = tops.index(top) + (i - (len(mine) - 1) / 2) * min(0.12, 0.6 / len(mine))
             colour = _colour(i, len(mine))
-            label = summary["name"] if top == tops[0] else None
+            label = _but_top(summary) if top == tops[0] else None
             interval = summary["broken_interval"]
             _share(axes, x, summary["broken_share"], interval, colour, "o", label)
             if len(mine) == 1:
                 text = f"{summary['broken']} of {_finite(summary)}"
                 axes.annotate(text, (x, summary["broken_share"]), (8, 4), **_ABOVE)
-    if type(studied.study.experiment.task).__name__ == "Shifter":
+    if studied.study.experiment.task == Shifter() and not studied.study.sweep.p_on:
         for top, (hits, trials) in PUBLISHED.items():
             if top in tops:
                 x = tops.index(top) - 0.22
@@ -79,7 +79,7 @@ def symmetry_breaking(studied: Studied) -> Figure:
     axes.set_xlabel("top units")
     axes.set_ylabel("share of seeds, with 95% Wilson interval")
     if len(summaries) > len(tops):
-        _legend(figure, [summary["name"] for summary in summaries])
+        _legend(figure, [_but_top(summary) for summary in summaries])
     axes.set_title(
         f"How often the symmetry breaks: a top unit of exact |selectivity| {BROKEN} or more\n"
         f"after {studied.results['steps']:,} steps"
@@ -198,8 +198,7 @@ def gallery(studied: Studied) -> Figure:
         for axes, (end, label) in zip(line, ends.items(), strict=True):
             style.bare(axes)
             which = spread[end]
-            place = which["seed"] - studied.study.first_seed
-            params = jax.tree.map(lambda leaf, p=place: leaf[p], studied.params[index])
+            params = studied.machine(index, which["seed"])
             images = machine.generate(jax.random.key(0), params, SHOWN)[0]
             what = np.argmax(np.asarray(task.shows(images)), axis=-1)
             picture = style.mosaic(
@@ -249,6 +248,12 @@ def _told(studied: Studied, name: str) -> list[int]:
     """The settings of which something is known: not all seeds diverged, and it can be computed."""
     summaries = studied.results["settings"]
     return [index for index, summary in enumerate(summaries) if summary[name] is not None]
+
+
+def _but_top(summary: dict) -> str:
+    """What sets a setting apart, but for the number of top units."""
+    values = {option: value for option, value in summary["values"].items() if option != "top"}
+    return named(values)
 
 
 def _finite(summary: dict) -> int:

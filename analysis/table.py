@@ -102,6 +102,12 @@ def _setting(folder: Path, index: int, setting: dict[str, Any]) -> list[str]:
         )
         counts = ", ".join(f"{k}: {n}" for k, n in enumerate(setting["selective_units"]) if n)
         lines.append(f"  machines by how many top units are selective: {counts}")
+    if setting["diverged_seeds"]:
+        lines.append(f"  diverged, and left out: seeds {_few(setting['diverged_seeds'])}")
+    if setting["exact_nll_bits"] is None:
+        if len(setting["diverged_seeds"]) < setting["seeds"]:
+            lines.append("  nothing exact is known: the layers are too large to enumerate")
+        return lines
     header = f"  {'measure':<32}{'median':>9}{'quartiles':>19}{'5% to 95%':>19}"
     lines.append(f"{header}  best (seed), worst (seed)")
     for label, name in (
@@ -117,8 +123,6 @@ def _setting(folder: Path, index: int, setting: dict[str, Any]) -> list[str]:
             f"{spread[end]['value']:.3f} ({spread[end]['seed']})" for end in ("best", "worst")
         )
         lines.append(f"  {label:<32}{spread['median']:>9.3f}{quartiles:>19}{tails:>19}  {ends}")
-    if setting["diverged_seeds"]:
-        lines.append(f"  diverged, and left out: seeds {_few(setting['diverged_seeds'])}")
     if setting["never_broke"]:
         lines.append(f"  never broke the symmetry: seeds {_few(setting['never_broke'])}")
     extremes: dict[str, int] = {}

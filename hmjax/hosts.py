@@ -9,6 +9,7 @@ The command therefore runs in a process of its own, and the one that started it 
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -55,8 +56,11 @@ def supervise(command: Sequence[str]) -> int:
             sys.stderr.buffer.write(said)
             sys.stderr.flush()
     status = process.wait()
+    if status < 0 and not last_words:
+        print(f"error: hosts: JAX's runtime ended by signal {-status}", file=sys.stderr)
+        return 1
     if status == 0 or not last_words:
-        return status if status >= 0 else 128 - status
+        return status
     reason = re.search(rb"absl::Status: (.*)", last_words)
     why = reason[1].decode(errors="replace") if reason else "no reason given"
     if b"RegisterTask" in last_words:
@@ -84,9 +88,11 @@ def connect(
       timeout: seconds to wait for the others; also after which a host that says nothing is lost.
 
     Raises:
-      InvalidInput: if the others cannot be reached, or JAX finds no cluster.
+      InvalidInput: if the others cannot be reached, the port is taken, or JAX finds no cluster.
     """
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    if coordinator is not None and index == 0:
+        _check_free(int(coordinator.rpartition(":")[2]))
     try:
         jax.distributed.initialize(
             coordinator,
@@ -106,6 +112,28 @@ def connect(
 def is_first() -> bool:
     """Whether this is host 0."""
     return jax.process_index() == 0
+
+
+def leave(status: int) -> int:
+    """The exit status, for this host alone; among several it ends here, as others may be lost."""
+    if jax.process_count() > 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)  # not waiting for the others at the door
+    return status
+
+
+def require_same(what: bytes) -> None:
+    """Refuses what is not the same on every host.
+
+    Raises:
+      InvalidInput: on every host, if one differs.
+    """
+    if jax.process_count() == 1:
+        return
+    same = what == from_first(lambda: what)
+    if not np.all(multihost_utils.process_allgather(np.int32(same))):
+        raise InvalidInput("hosts were given different commands: all must run the same")
 
 
 def agree(condition: Callable[[], bool]) -> bool:
@@ -135,6 +163,13 @@ def from_first(make: Callable[[], bytes]) -> bytes:
     if message.startswith(b"-"):
         raise InvalidInput(f"host 0: {message[1:].decode()}")
     return message[1:]
+
+
+def _check_free(port: int) -> None:
+    try:
+        socket.create_server(("", port)).close()
+    except OSError as error:
+        raise InvalidInput(f"hosts.coordinator: port {port} cannot be used: {error}") from None
 
 
 def _end_with_parent(parent: int) -> None:

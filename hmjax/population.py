@@ -31,6 +31,8 @@ from hmjax.training import TrainState
 
 _MEMBERS = PartitionSpec("member")
 
+_COMPILED: dict[tuple, jax.stages.Compiled] = {}
+
 
 class Population(NamedTuple):
     """Trained machines, one a seed.
@@ -225,7 +227,7 @@ def place(
         keys = training.keys_of(of[0])
         return keys.steps, training.first_state(keys.init, of[1], program=program)
 
-    begin = _compile(_each(keys_and_first, layout), layout, (seed, numbers))
+    begin = _compile(("begin", program), _each(keys_and_first, layout), layout, (seed, numbers))
     key, first = begin((seed, numbers))
     return Members(key, numbers, task, first if state is None else _put(state, layout))
 
@@ -248,7 +250,7 @@ def compile_block(
     def block(members: Members) -> TrainState:
         return training.in_chunks(each, members, steps).state
 
-    return _compile(block, layout, placed)
+    return _compile(("block", program, steps), block, layout, placed)
 
 
 def compile_exact(
@@ -265,7 +267,7 @@ def compile_exact(
         finite = training.is_finite(params)
         return jax.tree.map(lambda leaf: jnp.where(finite, leaf, jnp.nan), exact)
 
-    return _compile(_each(one, layout), layout, placed)
+    return _compile(("exact", *tasks), _each(one, layout), layout, placed)
 
 
 def gathered(tree: Any, members: int) -> Any:
@@ -298,7 +300,20 @@ def _each(function: Callable, layout: Layout) -> Callable:
     return functools.partial(jax.lax.map, function, batch_size=size)
 
 
-def _compile(function: Callable, layout: Layout, arguments: Any) -> jax.stages.Compiled:
-    """`function` of what a device has, compiled for all devices."""
-    mapped = jax.shard_map(function, mesh=layout.mesh, in_specs=_MEMBERS, out_specs=_MEMBERS)
-    return jax.jit(mapped).lower(arguments).compile()
+def _compile(
+    name: tuple, function: Callable, layout: Layout, arguments: Any
+) -> jax.stages.Compiled:
+    """`function` of what a device has, compiled for all devices.
+
+    Args:
+      name: what sets the function apart from every other; it is compiled once for arguments alike.
+      function: to be compiled.
+      layout: the devices.
+      arguments: like those it will be given, with a leading axis.
+    """
+    shapes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(arguments))
+    key = name, layout, jax.tree.structure(arguments), shapes
+    if key not in _COMPILED:
+        each = jax.shard_map(function, mesh=layout.mesh, in_specs=_MEMBERS, out_specs=_MEMBERS)
+        _COMPILED[key] = jax.jit(each).lower(arguments).compile()
+    return _COMPILED[key]

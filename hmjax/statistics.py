@@ -99,7 +99,7 @@ def bootstrap_median_difference(first: np.ndarray, second: np.ndarray) -> dict[s
         return None
     rng = np.random.default_rng(0)
     resampled = [
-        np.median(rng.choice(values, (_RESAMPLES, len(values))), axis=1)
+        np.array([np.median(rng.choice(values, len(values))) for _ in range(_RESAMPLES)])
         for values in (first, second)
     ]
     low, high = np.quantile(resampled[1] - resampled[0], (0.025, 0.975))

@@ -25,7 +25,17 @@ import jax
 import numpy as np
 import tyro
 
-from hmjax import files, folders, hosts, measures, population, runs, statistics, training
+from hmjax import (
+    files,
+    folders,
+    hosts,
+    likelihood,
+    measures,
+    population,
+    runs,
+    statistics,
+    training,
+)
 from hmjax.errors import InvalidInput, require
 from hmjax.experiment import MAX_SEED, Experiment, split
 from hmjax.machine import Params
@@ -33,6 +43,9 @@ from hmjax.population import Progress
 
 BROKEN = 0.1
 """A machine has broken the symmetry when a top unit's exact |selectivity| is at least this."""
+
+MAX_MACHINES = 2**20
+"""More machines than this, of all settings together, are refused."""
 
 _MEMORY = 2**30  # bytes that the machines of a part may take, of all devices together
 
@@ -75,13 +88,16 @@ class Study:
         require(
             0 <= self.first_seed <= MAX_SEED, "first-seed", self.first_seed, "must be 0 to 2^32 - 1"
         )
-        require(1 <= self.seeds <= most, "seeds", self.seeds, f"must be 1 to {most}")
+        seeds = self.seeds
+        require(1 <= seeds <= most, "seeds", seeds, f"must be 1 to {most}")
         at_once = self.seeds_at_once
         require(at_once >= 0, "seeds-at-once", at_once, "must be at least 1, or 0 for automatic")
         for name, values in self.swept().items():
             distinct = len(set(values)) == len(values)
             require(distinct, name, values, "must be different values")
-        settings_of(self)  # refuses what an experiment does not have or allow
+        count = len(settings_of(self))  # refuses what an experiment does not have or allow
+        most = MAX_MACHINES // count
+        require(seeds <= most, "seeds", seeds, f"must be 1 to {most} at each of {count} settings")
 
     def swept(self) -> dict[str, tuple]:
         """The values of all that is swept, by option."""
@@ -106,8 +122,12 @@ class Setting(NamedTuple):
     @property
     def name(self) -> str:
         """What sets it apart, for people; empty if nothing is swept."""
-        short = {name.removeprefix("sweep."): value for name, value in self.values.items()}
-        return ", ".join(f"{name} {value:g}" for name, value in short.items())
+        return named(self.values)
+
+
+def named(values: Mapping[str, Any]) -> str:
+    """Values by option, for people."""
+    return ", ".join(f"{option.removeprefix('sweep.')} {value}" for option, value in values.items())
 
 
 class Part(NamedTuple):
@@ -142,6 +162,11 @@ class Studied(NamedTuple):
     curves: dict[str, np.ndarray]
     params: list[Params]
     results: dict[str, Any]
+
+    def machine(self, setting: int, seed: int) -> Params:
+        """One machine, of a setting by its index and of a seed."""
+        place = seed - self.study.first_seed
+        return jax.tree.map(lambda leaf: leaf[place], self.params[setting])
 
 
 def settings_of(study: Study) -> list[Setting]:
@@ -193,16 +218,31 @@ def bytes_a_member(experiment: Experiment) -> int:
     return 3 * size + 2 * evaluations * seen + drawn
 
 
+def is_exact(experiment: Experiment) -> bool:
+    """Whether the exact measures of an experiment's machines can be had."""
+    return likelihood.is_enumerable(experiment.sizes, len(experiment.task.support().images))
+
+
+def _has_selectivity(experiment: Experiment) -> bool:
+    return len(experiment.task.class_labels) == 2
+
+
 def automatic_at_once(experiment: Experiment) -> int:
     """How many members 1 GiB holds, by `bytes_a_member`."""
     return max(1, _MEMORY // bytes_a_member(experiment))
 
 
 def create(study: Study, folder: Path, *, overwrite: bool = False) -> None:
-    """Makes the folder of a new study, as `runs.create` does that of a run; on host 0."""
+    """Makes the folder of a new study, as `runs.create` does that of a run; on host 0.
+
+    Raises:
+      InvalidInput: as `runs.create` does, or if hosts were given different studies.
+    """
+    config = files.settings_to_json(study)
+    hosts.require_same(json.dumps(config).encode())
 
     def make() -> bytes:
-        folders.create(files.settings_to_json(study), folder, overwrite=overwrite)
+        folders.create(config, folder, overwrite=overwrite)
         return b""
 
     hosts.from_first(make)
@@ -254,13 +294,14 @@ def carry_out(
     began = time.perf_counter()
     if hosts.is_first():
         files.sweep(folder)
-    if already := hosts.from_first(functools.partial(_bytes_of, folder / "results.json")):
-        return json.loads(already)
+    parts = parts_of(study)
+    paths = [folder / f"part-{number}.npz" for number in range(len(parts))]
+    if hosts.agree(functools.partial(folders.is_finished, folder)):
+        return _results(study, folder, paths)
     finished, taken = [], 0
-    for number, part in enumerate(parts := parts_of(study)):
-        path = folder / f"part-{number}.npz"
-        content = hosts.from_first(functools.partial(_bytes_of, path))
-        if content:
+    for path, part in zip(paths, parts, strict=True):
+        if hosts.agree(path.exists):
+            content = hosts.from_first(path.read_bytes)
             progress = _restore(path, content, study, part)
         else:
             progress = population.start(part.members)
@@ -286,9 +327,28 @@ def carry_out(
         files.write_arrays(folder / "population.npz", rows)
         files.write_arrays(folder / "metrics.npz", curves)
         files.write_json(folder / "results.json", results)
-        for number in range(len(parts)):
-            (folder / f"part-{number}.npz").unlink(missing_ok=True)
+        _remove(paths)
     return results
+
+
+def _results(study: Study, folder: Path, parts: Sequence[Path]) -> dict[str, Any]:
+    """The results of a finished study, as host 0 reads them; what is left of its parts goes."""
+
+    def read() -> bytes:
+        _remove(parts)
+        path = folder / "results.json"
+        results = files.read_json(path)
+        settings = results.get("settings") if isinstance(results, dict) else None
+        if not isinstance(settings, list) or len(settings) != len(settings_of(study)):
+            raise InvalidInput(f"{path} does not belong to the study of its config.json")
+        return json.dumps(results).encode()
+
+    return json.loads(hosts.from_first(read))
+
+
+def _remove(paths: Sequence[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def read(folder: Path) -> Studied:
@@ -299,20 +359,23 @@ def read(folder: Path) -> Studied:
     """
     study = read_study(folder)
     settings = settings_of(study)
-    results = files.read_json(folder / "results.json")
+    results = _results(study, folder, [])
     rows = files.read_arrays(folder / "population.npz")
+    machines = len(settings) * study.seeds
+    if any(len(rows.get(name, ())) != machines for name in ("seed", "setting", "place")):
+        raise InvalidInput(f"{folder / 'population.npz'} does not hold {machines} machines")
     curves = files.read_arrays(folder / "metrics.npz")
     path = folder / "params.npz"
     arrays = files.read_arrays(path)
     several = len({setting.experiment.sizes for setting in settings}) > 1
-    params = []
+    params: list[Any] = []
     for index, setting in enumerate(settings):
         sizes = setting.experiment.sizes
         template: Any = files.params_template(sizes, -1)
-        named = files.restore(path, arrays, {_name(sizes): template} if several else template)
-        machines = named[_name(sizes)] if several else named
+        restored = files.restore(path, arrays, {_name(sizes): template} if several else template)
+        params.append(restored[_name(sizes)] if several else restored)
         place = rows["place"][rows["setting"] == index]
-        params.append(jax.tree.map(lambda leaf, place=place: leaf[place], machines))
+        params[-1] = jax.tree.map(lambda leaf, place=place: leaf[place], params[-1])
     return Studied(folder, study, settings, rows, curves, params, results)
 
 
@@ -334,12 +397,13 @@ def summarise(
         good = ~mine["diverged"]
         seeds, times = mine["seed"][good], mine["broke_at_step"][good]
         selective, broken = mine["strongest_selectivity"][good], mine["broken"][good]
-        known = np.isfinite(selective).all()
+        known = is_exact(setting.experiment) and _has_selectivity(setting.experiment)
         hits, trials = int(broken.sum()), len(broken)
         counts.append((hits, trials) if known and trials else None)
         nll.append(mine["exact_nll_bits"][good])
         units = np.bincount(
-            mine["selective_units"][good], minlength=setting.experiment.sizes[-1] + 1
+            mine["selective_units"][good & mine["selectivity_known"]],
+            minlength=setting.experiment.sizes[-1] + 1,
         )
         summaries.append(
             {
@@ -421,10 +485,6 @@ def _with_values(experiment: Experiment, values: Mapping[str, Any]) -> Experimen
     return dataclasses.replace(experiment, task=task, rule=rule, machine=machine)
 
 
-def _bytes_of(path: Path) -> bytes:
-    return path.read_bytes() if path.exists() else b""
-
-
 def _kept(study: Study, progress: Progress) -> dict[str, Any]:
     return {"study": np.asarray(str(files.settings_to_json(study))), "progress": progress}
 
@@ -484,16 +544,12 @@ def _tables(
     present = np.isfinite(selectivity).any(axis=2)
     strongest = np.where(present, np.nan_to_num(np.abs(selectivity)).max(axis=2), np.nan)
     curves["strongest_selectivity"] = strongest
+    known = present[-1]
     good = np.concatenate(
         [
-            np.all(
-                [
-                    np.isfinite(leaf).reshape(len(leaf), -1).all(axis=1)
-                    for leaf in jax.tree.leaves(each.state.learner.params)
-                ],
-                axis=0,
-            )
-            for each in finished
+            np.asarray(training.is_finite_each(each.state.learner.params))
+            & (np.isfinite(each.curves["exact_nll_bits"][-1]) | (not is_exact(part.members[0])))
+            for part, each in zip(parts, finished, strict=True)
         ]
     )
     counts: dict[tuple[int, ...], int] = {}
@@ -511,10 +567,15 @@ def _tables(
         **{name: curves[name][-1] for name in scalars},
         "selectivity_exact": selectivity[-1],
         "strongest_selectivity": strongest[-1],
-        "selective_units": (np.nan_to_num(np.abs(selectivity[-1])) >= BROKEN).sum(axis=1),
+        "selectivity_known": known,
+        "selective_units": np.where(
+            known, (np.nan_to_num(np.abs(selectivity[-1])) >= BROKEN).sum(axis=1), -1
+        ),
         "broken": strongest[-1] >= BROKEN,
-        "broke_at_step": statistics.first_at_least(
-            np.nan_to_num(strongest), curves["step"], BROKEN
+        "broke_at_step": np.where(
+            known,
+            statistics.first_at_least(np.nan_to_num(strongest), curves["step"], BROKEN),
+            np.nan,
         ),
     }
     return rows, curves

@@ -205,6 +205,10 @@ def is_finite(params: Params) -> jax.Array:
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params)]).all()
 
 
+is_finite_each = jax.jit(jax.vmap(is_finite))
+"""`is_finite` of machines with a leading axis."""
+
+
 @functools.partial(jax.jit, static_argnames=("program", "steps"))
 def _finite_after(
     key: jax.Array, numbers: Numbers, state: TrainState, *, program: Program, steps: int

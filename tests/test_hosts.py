@@ -1,3 +1,4 @@
+import os
 import signal
 import socket
 import subprocess
@@ -18,11 +19,16 @@ def free_port() -> int:
         return server.getsockname()[1]
 
 
-def start_two(arguments: list[str], timeout: int = 60) -> list[subprocess.Popen]:
-    """The same command on two hosts of this machine."""
+def start_two(
+    arguments: list[str], timeout: int = 60, each: tuple[list[str], list[str]] = ([], [])
+) -> list[subprocess.Popen]:
+    """The same command on two hosts of this machine, and what each is given besides."""
     where = ["--hosts.coordinator", f"localhost:{free_port()}", "--hosts.count", "2"]
     where += ["--hosts.timeout", str(timeout)]
-    return [start(*arguments, *where, "--hosts.index", str(index)) for index in range(2)]
+    return [
+        start(*arguments, *each[index], *where, "--hosts.index", str(index), start_new_session=True)
+        for index in range(2)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +94,40 @@ def test_what_host_0_refuses_is_refused_by_all(tmp_path):
     assert [process.returncode for process in both] == [2, 2]
     assert all("is no run folder" in each for each in said)
     assert "host 0" in said[1]
+
+
+def test_hosts_of_different_commands_are_refused_before_anything_is_written(tmp_path):
+    folder = tmp_path / "two"
+    both = start_two([*COMMAND.split(), "--out", str(folder)], each=(["--top", "1"], []))
+    said = [process.communicate(timeout=120)[1] for process in both]
+    assert [process.returncode for process in both] == [2, 2]
+    assert all("all must run the same" in each for each in said)
+    assert not folder.exists()
+
+
+def test_ctrl_c_on_one_host_ends_all(tmp_path):
+    folder = tmp_path / "two"
+    both = start_two([*COMMAND.split(), "--steps", "60000000", "--out", str(folder)])
+    while not (folder / "part-0.npz").exists():
+        assert both[0].poll() is None
+        time.sleep(0.02)
+    os.killpg(both[0].pid, signal.SIGINT)  # as a terminal does
+    said = [process.communicate(timeout=60)[1] for process in both]
+    assert [process.returncode for process in both] == [130, 1]
+    assert f"python run.py resume {folder}" in said[0]
+    assert "another host was lost" in said[1]
+
+
+def test_a_port_that_is_taken_is_one_line(tmp_path):
+    with socket.create_server(("", 0)) as server:
+        where = f"localhost:{server.getsockname()[1]}"
+        options = f"--hosts.coordinator {where} --hosts.count 2 --hosts.index 0"
+        command = [*COMMAND.split(), "--out", str(tmp_path / "x"), *options.split()]
+        process = start(*command)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "hosts.coordinator: port" in said
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize("index", [0, 1])

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shutil
 import signal
 import time
 
@@ -153,11 +154,72 @@ def test_a_finished_study_is_drawn_again_and_not_trained_again(swept, capsys):
     assert run.main(["resume", str(swept)]) == 0
     assert "is finished" in capsys.readouterr().out
     assert run.main(["figures", str(swept)]) == 0
-    (swept / "figures" / "gallery.png").unlink()
+    shutil.rmtree(swept / "figures")
     assert run.main(["resume", str(swept)]) == 0
     assert "never broke: " in capsys.readouterr().out
     assert (swept / "figures" / "gallery.png").exists()
     assert (swept / "results.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("results.json", b"garbage", "results.json"),
+        ("results.json", b"{}", "does not belong"),
+        ("results.json", b"", "results.json"),
+        ("population.npz", None, "population.npz"),
+    ],
+)
+def test_a_damaged_study_is_named_on_one_line(swept, tmp_path, name, content, said, capsys):
+    folder = tmp_path / "damaged"
+    shutil.copytree(swept, folder)
+    if content is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(content)
+    for command in (["figures", str(folder)], ["replay", str(folder), "--seed", "5"]):
+        assert run.main(command) == 2
+        error = capsys.readouterr().err
+        assert said in error
+        assert error.count("\n") == 1
+
+
+def test_an_empty_part_is_refused_and_kept(tmp_path, capsys):
+    folder = tmp_path / "empty"
+    study.create(Study(hmjax.Experiment("small", steps=10), seeds=2), folder)
+    (folder / "part-0.npz").touch()
+    assert run.main(["resume", str(folder), "--no-figures"]) == 2
+    assert "part-0.npz" in capsys.readouterr().err
+    assert (folder / "part-0.npz").exists()
+
+
+def test_what_is_not_known_is_said_to_be_so(tmp_path):
+    experiment = hmjax.Experiment(
+        "three",
+        task=hmjax.Shifter(width=4, shifts=(-1, 0, 1)),
+        machine=hmjax.Machine((3,), 2),
+        steps=20,
+    )
+    folder = tmp_path / "three"
+    what = Study(experiment, seeds=2)
+    study.create(what, folder)
+    (setting,) = study.carry_out(what, folder)["settings"]
+    assert setting["broken_share"] is None
+    assert setting["exact_nll_bits"] is not None
+    rows = np.load(folder / "population.npz")
+    assert not rows["selectivity_known"].any()
+    assert (rows["selective_units"] == -1).all()
+    assert np.isnan(rows["broke_at_step"]).all()
+
+
+def test_a_machine_whose_measures_overflow_has_diverged(tmp_path):
+    experiment = hmjax.Experiment("wild", rule=hmjax.WakeSleep(learning_rate=1e37), steps=50)
+    what = Study(experiment, seeds=2)
+    study.create(what, tmp_path / "wild")
+    (setting,) = study.carry_out(what, tmp_path / "wild")["settings"]
+    assert setting["diverged_seeds"] == [0, 1]
+    assert setting["exact_nll_bits"] is None
+    assert setting["broken_share"] is None
 
 
 def test_a_part_of_another_study_is_refused_and_kept(tmp_path, capsys):
