@@ -7,6 +7,7 @@ from hmjax.likelihood import exact_log_prob
 from hmjax.machine import Params, generate, init, log_joint, log_recognition, recognise
 from hmjax.measures import Evaluation
 from hmjax.population import Population, train_population
+from hmjax.restarts import Restarts
 from hmjax.rules import Oracle, Reweighted, WakeSleep
 from hmjax.tasks import Bars, Shifter
 from hmjax.training import train
@@ -22,6 +23,7 @@ __all__ = [
     "Oracle",
     "Params",
     "Population",
+    "Restarts",
     "Reweighted",
     "Shifter",
     "WakeSleep",

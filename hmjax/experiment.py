@@ -10,8 +10,10 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 import numpy as np
 import tyro
 
+from hmjax import likelihood
 from hmjax.errors import require
 from hmjax.measures import Evaluation
+from hmjax.restarts import Restarts
 from hmjax.rules import AnyRule, WakeSleep
 from hmjax.tasks import Bars, Shifter
 
@@ -68,6 +70,8 @@ class Experiment:
     """The layers."""
     rule: AnyRule = field(default_factory=WakeSleep)
     """How a step learns."""
+    restarts: Restarts = field(default_factory=Restarts)
+    """How it gets out of where it is stuck."""
     evaluation: Evaluation = field(default_factory=Evaluation)
     """What is measured, and how often."""
     steps: int = 1_500_000
@@ -85,6 +89,19 @@ class Experiment:
         require(1 <= self.steps <= MAX_STEPS, "steps", self.steps, f"must be 1 to {MAX_STEPS}")
         require(0 <= self.seed <= MAX_SEED, "seed", self.seed, f"must be 0 to {MAX_SEED}")
         self.rule.check(self.sizes)
+        until, every = self.restarts.until, self.evaluation.every
+        require(
+            until <= self.steps and until % every == 0,
+            "restarts.until",
+            until,
+            f"must be a multiple of evaluation.every, {every}, and at most steps, {self.steps}",
+        )
+        if until:
+            units = sum(self.machine.hidden)
+            fits = self.restarts.units <= units
+            require(fits, "restarts.units", self.restarts.units, f"must be 1 to {units}")
+            known = likelihood.is_enumerable(self.sizes, len(self.task.support().images))
+            require(known, "restarts.until", until, "must be 0 where no exact NLL can be had")
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -116,11 +133,13 @@ class Program(NamedTuple):
       task: the task, `None` in place of numbers that vary.
       rule: the rule, likewise.
       sizes: the layer sizes.
+      restarts: how it gets out of where it is stuck.
     """
 
     task: Shifter | Bars
     rule: AnyRule
     sizes: tuple[int, ...]
+    restarts: Restarts
 
     def bound(self, numbers: Numbers) -> tuple[Shifter | Bars, AnyRule]:
         """The task and the rule with the numbers that vary, which may be traced."""
@@ -148,6 +167,7 @@ def split(experiment: Experiment, varying: Collection[str] = ()) -> tuple[Progra
             _with(task, dict.fromkeys(of_task)),
             _with(rule, dict.fromkeys(of_rule)),
             experiment.sizes,
+            experiment.restarts,
         ),
         Numbers(of_task, of_rule, np.float32(bias), np.float32(scale)),
     )

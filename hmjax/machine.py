@@ -73,7 +73,11 @@ def sizes_of(params: Params) -> tuple[int, ...]:
 
 
 def init(
-    key: jax.Array, sizes: Sequence[int], *, p_on: float = 0.5, weight_scale: float = 0.1
+    key: jax.Array,
+    sizes: Sequence[int],
+    *,
+    p_on: float = 0.5,
+    weight_scale: float | jax.Array = 0.1,
 ) -> Params:
     """Draws the parameters of an untrained machine.
 

@@ -27,7 +27,7 @@ from hmjax.errors import require
 from hmjax.experiment import Experiment, Numbers, split, varying
 from hmjax.machine import Params
 from hmjax.measures import Measures, Weights
-from hmjax.training import TrainState
+from hmjax.training import Keys, TrainState
 
 _MEMBERS = PartitionSpec("member")
 
@@ -86,13 +86,13 @@ class Members(NamedTuple):
     """Members on their devices, every leaf with a leading axis over places.
 
     Attributes:
-      key: the keys of their steps.
+      keys: the keys of their seeds.
       numbers: of their experiments.
       task: int32, which of the distinct tasks is theirs.
       state: where each stands.
     """
 
-    key: jax.Array
+    keys: Keys
     numbers: Numbers
     task: jax.Array
     state: TrainState
@@ -182,7 +182,11 @@ def advance(members: Sequence[Experiment], progress: Progress) -> Iterator[Progr
         placed = placed._replace(state=jax.block_until_ready(blocks[steps](placed)))
         seconds = time.perf_counter() - began
         done += steps
-        state, seen = gathered((placed.state, exact(placed)), len(members))
+        measured = exact(placed)
+        if training.restarts_at(experiment, done):
+            restart = compile_restart(members, layout, placed)
+            placed = placed._replace(state=restart((placed, measured["exact_nll_bits"])))
+        state, seen = gathered((placed.state, measured), len(members))
         curves = jax.tree.map(
             lambda history, new: np.concatenate([history, new[None]]),
             progress.curves,
@@ -223,13 +227,13 @@ def place(
         layout,
     )
 
-    def keys_and_first(of: tuple[jax.Array, Numbers]) -> tuple[jax.Array, TrainState]:
+    def keys_and_first(of: tuple[jax.Array, Numbers]) -> tuple[Keys, TrainState]:
         keys = training.keys_of(of[0])
-        return keys.steps, training.first_state(keys.init, of[1], program=program)
+        return keys, training.first_state(keys.init, of[1], program=program)
 
     begin = _compile(("begin", program), _each(keys_and_first, layout), layout, (seed, numbers))
-    key, first = begin((seed, numbers))
-    return Members(key, numbers, task, first if state is None else _put(state, layout))
+    keys, first = begin((seed, numbers))
+    return Members(keys, numbers, task, first if state is None else _put(state, layout))
 
 
 def compile_block(
@@ -239,8 +243,8 @@ def compile_block(
     program, _ = split(members[0], varying(members))
 
     def one(member: Members, chunk: int) -> Members:
-        key, numbers, _, state = member
-        state = training.train_block(key, numbers, state, program=program, steps=chunk)
+        keys, numbers, _, state = member
+        state = training.train_block(keys.steps, numbers, state, program=program, steps=chunk)
         return member._replace(state=state)
 
     def each(members: Members, chunk: int) -> Members:
@@ -268,6 +272,20 @@ def compile_exact(
         return jax.tree.map(lambda leaf: jnp.where(finite, leaf, jnp.nan), exact)
 
     return _compile(("exact", *tasks), _each(one, layout), layout, placed)
+
+
+def compile_restart(
+    members: Sequence[Experiment], layout: Layout, placed: Members
+) -> jax.stages.Compiled:
+    """The program from members and their exact NLL to the states they go on from."""
+    program, _ = split(members[0], varying(members))
+
+    def one(measured: tuple[Members, jax.Array]) -> TrainState:
+        (keys, numbers, _, state), nll_bits = measured
+        return training.restarted(keys.restarts, numbers, state, nll_bits, program=program)
+
+    arguments = placed, jax.ShapeDtypeStruct((layout.places,), jnp.float32)
+    return _compile(("restart", program), _each(one, layout), layout, arguments)
 
 
 def gathered(tree: Any, members: int) -> Any:

@@ -20,6 +20,7 @@ from hmjax.errors import Diverged
 from hmjax.experiment import Experiment, Numbers, Program, split
 from hmjax.machine import Params
 from hmjax.measures import Measures, evaluate
+from hmjax.restarts import Best, none_yet, restart
 from hmjax.rules import State
 from hmjax.threefry import unrolled
 
@@ -38,6 +39,7 @@ class Keys(NamedTuple):
     steps: jax.Array
     held_out: jax.Array
     evaluation: jax.Array
+    restarts: jax.Array
 
 
 class TrainState(NamedTuple):
@@ -46,10 +48,12 @@ class TrainState(NamedTuple):
     Attributes:
       step: int32 `[]`, how many steps have been taken.
       learner: the rule's state, parameters included.
+      best: the best machine so far, if there are restarts.
     """
 
     step: jax.Array
     learner: State
+    best: Best | None = None
 
 
 class Progress(NamedTuple):
@@ -76,7 +80,7 @@ class Progress(NamedTuple):
 
 def keys_of(seed: int | jax.Array) -> Keys:
     """The keys that a seed gives."""
-    return Keys(*jax.random.split(jax.random.key(seed), 4))
+    return Keys(*jax.random.split(jax.random.key(seed), len(Keys._fields)))
 
 
 def init_state(experiment: Experiment) -> TrainState:
@@ -99,7 +103,8 @@ def first_state(key: jax.Array, numbers: Numbers, *, program: Program) -> TrainS
     visible = visible._replace(bias=jnp.full_like(visible.bias, numbers.visible_bias))
     params = params._replace(generative=(visible, *params.generative[1:]))
     _, rule = program.bound(numbers)
-    return TrainState(jnp.zeros((), jnp.int32), rule.build(program.sizes).init(params))
+    best = none_yet(params) if program.restarts.until else None
+    return TrainState(jnp.zeros((), jnp.int32), rule.build(program.sizes).init(params), best)
 
 
 def _scan(
@@ -132,7 +137,7 @@ def _scan(
     ahead = jnp.arange(length)
     drawn = jax.vmap(draw)(state.step + ahead)
     learner, watched = jax.lax.scan(step, state.learner, (ahead, drawn))
-    return TrainState(state.step + steps, learner), watched
+    return state._replace(step=state.step + steps, learner=learner), watched
 
 
 @functools.partial(jax.jit, static_argnames=("program", "steps"))
@@ -245,6 +250,36 @@ def measure(experiment: Experiment, state: TrainState, *, final: bool = False) -
     return {"step": state.step} | measures
 
 
+def restarts_at(experiment: Experiment, step: int) -> bool:
+    """Whether a machine restarts after its evaluation at a step."""
+    return 0 < step <= experiment.restarts.until
+
+
+def restarted(
+    key: jax.Array, numbers: Numbers, state: TrainState, nll_bits: jax.Array, *, program: Program
+) -> TrainState:
+    """The state that training goes on from after an evaluation (see `hmjax.restarts`).
+
+    Args:
+      key: `keys_of(seed).restarts`.
+      numbers: of the experiment.
+      state: what was evaluated.
+      nll_bits: its exact NLL.
+      program: of the experiment.
+    """
+    assert state.best is not None
+    params, best = restart(
+        key,
+        state.learner.params,
+        state.best,
+        nll_bits,
+        state.step,
+        numbers.weight_scale,
+        restarts=program.restarts,
+    )
+    return state._replace(learner=state.learner._replace(params=params), best=best)
+
+
 def start(experiment: Experiment) -> Progress:
     """A run before its first step, evaluated once."""
     _next_block(experiment, done=0)  # compiles while the first evaluation does
@@ -267,16 +302,18 @@ def advance(experiment: Experiment, progress: Progress) -> Iterator[Progress]:
     Raises:
       Diverged: if parameters stop being finite. What was yielded before is good.
     """
-    key = keys_of(experiment.seed).steps
+    keys = keys_of(experiment.seed)
     program, numbers = split(experiment)
     while (done := int(progress.state.step)) < experiment.steps:
         block = _next_block(experiment, done).result()
         began = time.perf_counter()
-        state = jax.block_until_ready(block(key, numbers, progress.state))
+        state = jax.block_until_ready(block(keys.steps, numbers, progress.state))
         seconds = time.perf_counter() - began
         if not is_finite(state.learner.params):
             steps = int(state.step) - done
-            finite = _finite_after(key, numbers, progress.state, program=program, steps=steps)
+            finite = _finite_after(
+                keys.steps, numbers, progress.state, program=program, steps=steps
+            )
             raise Diverged(done + 1 + int(np.argmin(finite)))
         seen = measure(experiment, state), state.learner.params
         curves, snapshots = jax.tree.map(
@@ -284,6 +321,9 @@ def advance(experiment: Experiment, progress: Progress) -> Iterator[Progress]:
             (progress.curves, progress.snapshots),
             seen,
         )
+        if restarts_at(experiment, int(state.step)):
+            nll_bits = seen[0]["exact_nll_bits"]
+            state = restarted(keys.restarts, numbers, state, nll_bits, program=program)
         progress = Progress(state, curves, snapshots, progress.train_seconds + seconds)
         yield progress
 

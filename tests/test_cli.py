@@ -101,7 +101,7 @@ def test_the_default_folder_is_named_after_the_experiment(tmp_path, monkeypatch)
 def test_list_names_every_experiment_on_a_line(capsys):
     assert run.main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["bars", "debug", "shifter"]
+    assert [line.split()[0] for line in lines] == ["bars", "debug", "shifter", "shifter_best"]
 
 
 def test_help_explains_the_commands_and_every_option(capsys):
@@ -133,6 +133,11 @@ def test_help_explains_the_commands_and_every_option(capsys):
         ("train debug --shifts 1 7", r"shifts is \(1, 7\): must be two or more shifts"),
         ("train debug --seed -1", "seed is -1: must be 0 to"),
         ("train debug --name ../up", "name is '../up': must be"),
+        ("train debug --rule magic", "--rule must be one of wake-sleep, reweighted, oracle"),
+        ("train debug --rule oracle --machine.hidden 40", "rule is 'oracle': must be another"),
+        ("train debug --restarts.until 700", "restarts.until is 700: must be a multiple of"),
+        ("train debug --restarts.until 500 --restarts.units 9", "restarts.units is 9: must be"),
+        ("train debug --machine.visible-bias inf", "machine.visible-bias is inf: must be finite"),
         ("train debug --fps 0", "fps is 0.0: must be above 0"),
         ("train debug --lerning-rate 1", "Unrecognized options: --lerning-rate"),
         ("train debug --out taken", "out is 'taken': is there already and is no run folder"),
