@@ -262,8 +262,9 @@ def bench(arguments: Sequence[str]) -> None:
 def list_experiments(arguments: Sequence[str]) -> None:
     if arguments:
         raise InvalidInput(f"list takes no arguments, got {shlex.join(arguments)}")
+    width = max(map(len, configs.names())) + 2
     for name in configs.names():
-        print(f"{name:10}{configs.summary(name)}")
+        print(f"{name:{width}}{configs.summary(name)}")
 
 
 def finish(folder: Path, options: Train | Resume | Replay) -> None:

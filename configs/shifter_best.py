@@ -1,4 +1,4 @@
-"""The shifter to the floor: reweighted wake-sleep, non-negative weights, restarts, 2 million steps."""
+"""The shifter to the floor: reweighted wake-sleep, non-negative weights and restarts."""
 
 from hmjax import Evaluation, Experiment, Machine, Restarts, Reweighted
 

@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 
 import chex
 import jax
@@ -31,7 +32,7 @@ def test_units_made_anew_have_all_their_weights_from_the_new_machine(sizes):
         *np.split(chosen, np.cumsum(sizes[1:-2])),
         np.zeros(sizes[-1], bool),
     ]
-    for level, (below, above) in enumerate(zip(layers[:-1], layers[1:], strict=True)):
+    for level, (below, above) in enumerate(itertools.pairwise(layers)):
         for nets, inputs, outputs in (
             ("generative", above, below),
             ("recognition", below, above),
