@@ -39,7 +39,7 @@ def draw_all(studied: Studied) -> Path:
             "time_to_break": time_to_break,
             "selectivity_distribution": selectivity_distribution,
         }
-    if _told(studied, "exact_nll_bits"):
+    if _with_nll(studied):
         if len(studied.settings) > 1:
             pictures["sweep"] = sweep
         pictures |= {"population_curves": population_curves, "gallery": gallery}
@@ -114,13 +114,13 @@ def time_to_break(studied: Studied) -> Figure:
 
 
 def population_curves(studied: Studied) -> Figure:
-    """Exact NLL of every seed against steps, with its median, its quartiles and the floor."""
-    shown = _told(studied, "exact_nll_bits")[:PANELS]
+    """The NLL of every seed against steps, with its median, its quartiles and the floor."""
+    shown = _with_nll(studied)[:PANELS]
     figure, panels = _panels(len(shown))
     steps = studied.curves["step"]
     for index, axes in zip(shown, panels, strict=True):
         mine = (studied.rows["setting"] == index) & ~studied.rows["diverged"]
-        nll = studied.curves["exact_nll_bits"][:, mine]
+        nll = studied.curves[studied.settings[index].experiment.nll][:, mine]
         axes.plot(steps, nll, color=style.BLUE, alpha=max(0.1, min(0.5, 8 / len(nll.T))), lw=0.6)
         low, middle, high = np.quantile(nll, (0.25, 0.5, 0.75), axis=1)
         axes.plot(steps, middle, color=style.BLACK, lw=2.2, label="median")
@@ -131,7 +131,7 @@ def population_curves(studied: Studied) -> Figure:
         axes.set_ylim(floor - 0.3, max(floor + 1, np.quantile(nll[1:], 0.995) + 0.3))
         axes.set_title(f"{studied.settings[index].name or 'all seeds'}: median {middle[-1]:.2f}")
         _steps_axis(axes, steps[-1])
-        axes.set_ylabel("NLL, exact (bits)")
+        axes.set_ylabel(_nll_label(studied, index))
     panels[0].legend(loc="upper right")
     figure.suptitle(
         f"{studied.results['seeds']} seeds{' at each setting' if len(shown) > 1 else ''}, "
@@ -166,7 +166,7 @@ def selectivity_distribution(studied: Studied) -> Figure:
 def sweep(studied: Studied) -> Figure:
     """What the settings come to: a heat map over two swept options, else points with quartiles."""
     options = list(studied.study.swept().items())
-    measures = [("exact_nll_bits", "median NLL, exact (bits)")]
+    measures = [("nll", "median NLL (bits)")]
     if _told(studied, "broken_share"):
         measures.append(("broken_share", "share that broke the symmetry"))
     figure = Figure(figsize=(5.6 * len(measures), 5), layout="constrained")
@@ -184,7 +184,7 @@ def sweep(studied: Studied) -> Figure:
 
 def gallery(studied: Studied) -> Figure:
     """Fantasies of the best, the median and the worst machine of each setting."""
-    shown = _told(studied, "exact_nll_bits")[: PANELS // 2]
+    shown = _with_nll(studied)[: PANELS // 2]
     task = studied.study.experiment.task
     colours = style.shown_colours(len(task.class_names))
     ends = {"best": "best", "middle": "median", "worst": "worst"}
@@ -194,7 +194,8 @@ def gallery(studied: Studied) -> Figure:
     figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.03)
     grid = figure.subplots(len(shown), 3, squeeze=False)
     for index, line in zip(shown, grid, strict=True):
-        spread = studied.results["settings"][index]["exact_nll_bits"]
+        summary = studied.results["settings"][index]
+        spread = summary[summary["nll"]]
         for axes, (end, label) in zip(line, ends.items(), strict=True):
             style.bare(axes)
             which = spread[end]
@@ -218,7 +219,7 @@ def gallery(studied: Studied) -> Figure:
         for colour, name in zip(colours, shown_names(studied.study.experiment), strict=True)
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-    figure.suptitle("What the best, the median and the worst machine dream, by exact NLL")
+    figure.suptitle("What the best, the median and the worst machine dream, by NLL")
     return figure
 
 
@@ -248,6 +249,16 @@ def _told(studied: Studied, name: str) -> list[int]:
     """The settings of which something is known: not all seeds diverged, and it can be computed."""
     summaries = studied.results["settings"]
     return [index for index, summary in enumerate(summaries) if summary[name] is not None]
+
+
+def _with_nll(studied: Studied) -> list[int]:
+    """The settings whose NLL is known."""
+    summaries = studied.results["settings"]
+    return [index for index, each in enumerate(summaries) if each[each["nll"]] is not None]
+
+
+def _nll_label(studied: Studied, index: int) -> str:
+    return f"NLL, {'exact' if studied.settings[index].experiment.is_exact else 'sampled'} (bits)"
 
 
 def _but_top(summary: dict) -> str:
@@ -309,7 +320,7 @@ def _points(axes: Axes, summaries: list[dict], name: str, label: str) -> None:
         low, high = (
             summary["broken_interval"]
             if name == "broken_share"
-            else (summary[name]["p25"], summary[name]["p75"])
+            else (summary[summary["nll"]]["p25"], summary[summary["nll"]]["p75"])
         )
         _share(axes, index, value, [low, high], _colour(index, len(summaries)), "o")
     names = [summary["name"].replace(", ", "\n") for summary in summaries]
@@ -320,7 +331,7 @@ def _points(axes: Axes, summaries: list[dict], name: str, label: str) -> None:
 
 
 def _value(summary: dict, name: str) -> float:
-    value = summary[name]
+    value = summary[summary["nll"]] if name == "nll" else summary[name]
     value = value["median"] if isinstance(value, dict) else value
     return math.nan if value is None else value
 

@@ -72,7 +72,7 @@ def render_study(folder: Path, results: dict[str, Any]) -> str:
     for each in results["differences"]:
         for name, label in (
             ("broken_share", "share that broke the symmetry"),
-            ("median_exact_nll_bits", "median NLL, exact (bits)"),
+            ("median_nll_bits", "median NLL (bits)"),
         ):
             if (found := each[name]) is not None:
                 interval = f"95% {found['low']:+.3f} to {found['high']:+.3f}"
@@ -104,15 +104,15 @@ def _setting(folder: Path, index: int, setting: dict[str, Any]) -> list[str]:
         lines.append(f"  machines by how many top units are selective: {counts}")
     if setting["diverged_seeds"]:
         lines.append(f"  diverged, and left out: seeds {_few(setting['diverged_seeds'])}")
-    if setting["exact_nll_bits"] is None:
-        if len(setting["diverged_seeds"]) < setting["seeds"]:
-            lines.append("  nothing exact is known: the layers are too large to enumerate")
+    if setting[setting["nll"]] is None:
         return lines
     header = f"  {'measure':<32}{'median':>9}{'quartiles':>19}{'5% to 95%':>19}"
     lines.append(f"{header}  best (seed), worst (seed)")
     for label, name in (
         ("NLL, exact (bits)", "exact_nll_bits"),
+        ("NLL, sampled (bits)", "is_nll_bits"),
         ("recovery, exact", "direction_recovery_exact"),
+        ("recovery, sampled", "direction_recovery"),
         ("strongest |selectivity|, exact", "strongest_selectivity"),
     ):
         if (spread := setting[name]) is None:
@@ -126,11 +126,11 @@ def _setting(folder: Path, index: int, setting: dict[str, Any]) -> list[str]:
     if setting["never_broke"]:
         lines.append(f"  never broke the symmetry: seeds {_few(setting['never_broke'])}")
     extremes: dict[str, int] = {}
-    if (spread := setting["exact_nll_bits"]) is not None:
-        extremes |= {
-            f"{who} NLL": spread[end]["seed"]
-            for end, who in (("best", "best"), ("middle", "median"), ("worst", "worst"))
-        }
+    spread = setting[setting["nll"]]
+    extremes |= {
+        f"{who} NLL": spread[end]["seed"]
+        for end, who in (("best", "best"), ("middle", "median"), ("worst", "worst"))
+    }
     if setting["never_broke"]:
         extremes["never broke"] = setting["never_broke"][0]
     of_setting = f" --setting {index}" if index else ""

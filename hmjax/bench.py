@@ -259,7 +259,7 @@ def _exact_one(experiment: Experiment) -> Case:
 def _exact_many(experiment: Experiment) -> Case:
     members, layout = population.members_of(experiment, range(64)), population.lay_out(64)
     placed = population.place(members, layout)
-    exact = population.compile_exact(members, layout, placed)
+    exact = population.compile_measures(members, layout, placed)
     return _milliseconds("every exact measure of 64", lambda: exact(placed))
 
 

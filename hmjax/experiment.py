@@ -89,25 +89,34 @@ class Experiment:
         require(1 <= self.steps <= MAX_STEPS, "steps", self.steps, f"must be 1 to {MAX_STEPS}")
         require(0 <= self.seed <= MAX_SEED, "seed", self.seed, f"must be 0 to {MAX_SEED}")
         self.rule.check(self.sizes)
-        until, every = self.restarts.until, self.evaluation.every
+        until, every = self.restarts.until, self.evaluation.every * self.restarts.tries
         require(
             until <= self.steps and until % every == 0,
             "restarts.until",
             until,
-            f"must be a multiple of evaluation.every, {every}, and at most steps, {self.steps}",
+            f"must be a multiple of evaluation.every x restarts.tries, {every}, and at most steps, "
+            f"{self.steps}",
         )
         if until:
-            units = sum(self.machine.hidden)
+            units = sum(self.sizes[1:])
             fits = self.restarts.units <= units
             require(fits, "restarts.units", self.restarts.units, f"must be 1 to {units}")
-            known = likelihood.is_enumerable(self.sizes, len(self.task.support().images))
-            require(known, "restarts.until", until, "must be 0 where no exact NLL can be had")
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """The layer sizes (n_0, ..., n_L), visible first."""
         rows, columns = self.task.image_shape
         return rows * columns, *self.machine.hidden, self.machine.top
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether its machines are small enough for the exact measures."""
+        return likelihood.is_enumerable(self.sizes, len(self.task.support().images))
+
+    @property
+    def nll(self) -> str:
+        """The best measure there is of a machine's NLL, by name."""
+        return "exact_nll_bits" if self.is_exact else "is_nll_bits"
 
 
 class Numbers(NamedTuple):

@@ -84,10 +84,7 @@ def evaluate(
           held at each one-hot state and, last, all off.
         selectivity, selectivity_exact: `[n_L]`, P(right | x_L = e_k) - P(right | x_L = 0).
     """
-    key_importance, key_fantasies = jax.random.split(key)
-    images, labels = task.sample(key_held_out, evaluation.held_out)
-    sampled = likelihood.importance_sampled(key_importance, params, images, samples)
-    named = labels[:, None] == jnp.asarray(task.class_labels)
+    _, key_fantasies = jax.random.split(key)
 
     def show(key: jax.Array, params: Params) -> jax.Array:
         fantasies = machine.generate(key, params, evaluation.fantasies)[0]
@@ -96,14 +93,33 @@ def evaluate(
     keys = jax.random.split(key_fantasies, params.prior.bias.size + 2)
     shown = jax.vmap(show)(keys, variants(params))
     return {
-        "is_nll_bits": -jnp.mean(sampled.log_prob) / NATS_PER_BIT,
-        "direction_recovery": class_recovery(
-            sampled.mean_top, jnp.full(len(images), 1 / len(images)), named.astype(jnp.float32)
-        ),
+        **held_out(key, key_held_out, params, samples, task=task, evaluation=evaluation),
         "fantasies": shown[-1],
         "shown_given_top": shown[:-1],
         "selectivity": selectivity(shown[:-1], task),
         **exact(params, task, weights_of(task)),
+    }
+
+
+def held_out(
+    key: jax.Array,
+    key_held_out: jax.Array,
+    params: Params,
+    samples: int | jax.Array,
+    *,
+    task: Task,
+    evaluation: Evaluation,
+) -> Measures:
+    """The measures of `evaluate` on held-out images, by samples of the recognition net."""
+    key_importance, _ = jax.random.split(key)
+    images, labels = task.sample(key_held_out, evaluation.held_out)
+    sampled = likelihood.importance_sampled(key_importance, params, images, samples)
+    named = labels[:, None] == jnp.asarray(task.class_labels)
+    return {
+        "is_nll_bits": -jnp.mean(sampled.log_prob) / NATS_PER_BIT,
+        "direction_recovery": class_recovery(
+            sampled.mean_top, jnp.full(len(images), 1 / len(images)), named.astype(jnp.float32)
+        ),
     }
 
 
@@ -171,22 +187,25 @@ def exact(params: Params, task: Task, weights: Weights) -> Measures:
 def class_recovery(
     mean_top: jax.Array, weight: jax.Array, class_given_image: jax.Array
 ) -> jax.Array:
-    """How well the top units tell two classes apart.
+    """How well the top units tell classes apart.
 
-    An image's score is its mean top state, centred per unit, times a vector of signs; a positive
-    score names one class. The signs are the best of all, and so is the naming.
+    With two classes, an image's score is its mean top state, centred per unit, times a vector of
+    signs; a positive score names one class. The signs are the best of all, and so is the naming.
+    With more, an image is named after the class whose mean top state is nearest to its own.
 
     Args:
       mean_top: `[n, n_L]`, E[x_L | v] of each image.
       weight: `[n]`, how much each image counts; summing to 1.
-      class_given_image: `[n, 2]`, P(class | image): what naming that class scores.
+      class_given_image: `[n, classes]`, P(class | image): what naming that class scores.
 
     Returns:
-      The share named correctly, `[]`; NaN unless there are two classes and at most
-      `MAX_SIGNED_UNITS` top units.
+      The share named correctly, `[]`; NaN with two classes and more than `MAX_SIGNED_UNITS` top
+      units.
     """
     units, classes = mean_top.shape[1], class_given_image.shape[1]
-    if classes != 2 or units > MAX_SIGNED_UNITS:
+    if classes > 2:
+        return _nearest_class(mean_top, weight, class_given_image)
+    if units > MAX_SIGNED_UNITS:
         return jnp.asarray(jnp.nan)
     signs = np.array(list(itertools.product((-1, 1), repeat=units - 1)), np.float32)
     signs = np.column_stack([np.ones(len(signs), np.float32), signs])  # up to a global flip
@@ -196,6 +215,18 @@ def class_recovery(
     # Naming the second class where the score is positive, and the first where it is not.
     score = jnp.sum(jnp.where(positive, second[:, None], first[:, None]), axis=0)
     return jnp.max(jnp.maximum(score, jnp.sum(weight) - score))
+
+
+def _nearest_class(
+    mean_top: jax.Array, weight: jax.Array, class_given_image: jax.Array
+) -> jax.Array:
+    joint = weight[:, None] * class_given_image
+    p_class = jnp.sum(joint, axis=0)
+    # A class without images has its mean at the origin, and is never the nearest.
+    centre = (joint / jnp.where(p_class > 0, p_class, 1)).T @ mean_top
+    away = jnp.sum((mean_top[:, None] - centre) ** 2, axis=-1) + jnp.where(p_class > 0, 0, jnp.inf)
+    nearest = jnp.argmin(away, axis=-1)
+    return jnp.sum(jnp.take_along_axis(joint, nearest[:, None], axis=1))
 
 
 def selectivity(shown_given_top: jax.Array, task: Task) -> jax.Array:

@@ -40,8 +40,9 @@ class Population(NamedTuple):
     Attributes:
       seeds: uint32 `[s]`.
       params: the machines, arrays with a leading axis `[s]`.
-      measures: NumPy arrays by name, `[s, ...]`: the exact ones of `hmjax.measures.evaluate`. A
-        machine whose parameters are not finite has NaN.
+      measures: NumPy arrays by name, `[s, ...]`: the exact ones of `hmjax.measures.evaluate`, and
+        where there are none, those of `held_out` too. A machine whose parameters are not finite has
+        NaN.
       curves: the same at each evaluation, `[evaluations, s, ...]`, and `step`, that axis in steps.
       train_seconds: spent in training, without compiling and measuring.
     """
@@ -151,8 +152,8 @@ def start(members: Sequence[Experiment]) -> Progress:
     """
     layout = lay_out(len(members))
     placed = place(members, layout)
-    exact = compile_exact(members, layout, placed)
-    state, seen = gathered((placed.state, exact(placed)), len(members))
+    measure = compile_measures(members, layout, placed)
+    state, seen = gathered((placed.state, measure(placed)), len(members))
     curves = jax.tree.map(lambda leaf: leaf[None], {"step": state.step[0]} | seen)
     return Progress(state, curves, np.zeros(()))
 
@@ -172,7 +173,7 @@ def advance(members: Sequence[Experiment], progress: Progress) -> Iterator[Progr
         return
     layout = lay_out(len(members))
     placed = place(members, layout, progress.state)
-    exact = compile_exact(members, layout, placed)
+    measure = compile_measures(members, layout, placed)
     blocks: dict[int, jax.stages.Compiled] = {}
     while done < experiment.steps:
         steps = training.steps_of_block(experiment, done)
@@ -182,10 +183,10 @@ def advance(members: Sequence[Experiment], progress: Progress) -> Iterator[Progr
         placed = placed._replace(state=jax.block_until_ready(blocks[steps](placed)))
         seconds = time.perf_counter() - began
         done += steps
-        measured = exact(placed)
+        measured = measure(placed)
         if training.restarts_at(experiment, done):
             restart = compile_restart(members, layout, placed)
-            placed = placed._replace(state=restart((placed, measured["exact_nll_bits"])))
+            placed = placed._replace(state=restart((placed, measured[experiment.nll])))
         state, seen = gathered((placed.state, measured), len(members))
         curves = jax.tree.map(
             lambda history, new: np.concatenate([history, new[None]]),
@@ -257,27 +258,39 @@ def compile_block(
     return _compile(("block", program, steps), block, layout, placed)
 
 
-def compile_exact(
+def compile_measures(
     members: Sequence[Experiment], layout: Layout, placed: Members
 ) -> jax.stages.Compiled:
-    """The program from members to their exact measures; NaN where parameters are not finite."""
-    tasks = _tasks(members)
+    """The program from members to their measures; NaN where parameters are not finite."""
+    program, _ = split(members[0], varying(members))
+    tasks, evaluation, is_exact = _tasks(members), members[0].evaluation, members[0].is_exact
     weights: Weights = jax.tree.map(lambda *all: np.stack(all), *map(measures.weights_of, tasks))
 
     def one(member: Members) -> Measures:
         params = member.state.learner.params
         of_task = jax.tree.map(lambda leaf: jnp.asarray(leaf)[member.task], weights)
-        exact = measures.exact(params, tasks[0], of_task)
+        measured = measures.exact(params, tasks[0], of_task)
+        if not is_exact:
+            task, _ = program.bound(member.numbers)
+            measured |= measures.held_out(
+                jax.random.fold_in(member.keys.evaluation, member.state.step),
+                member.keys.held_out,
+                params,
+                evaluation.samples,
+                task=task,
+                evaluation=evaluation,
+            )
         finite = training.is_finite(params)
-        return jax.tree.map(lambda leaf: jnp.where(finite, leaf, jnp.nan), exact)
+        return jax.tree.map(lambda leaf: jnp.where(finite, leaf, jnp.nan), measured)
 
-    return _compile(("exact", *tasks), _each(one, layout), layout, placed)
+    name = "measures", program, evaluation, *tasks
+    return _compile(name, _each(one, layout), layout, placed)
 
 
 def compile_restart(
     members: Sequence[Experiment], layout: Layout, placed: Members
 ) -> jax.stages.Compiled:
-    """The program from members and their exact NLL to the states they go on from."""
+    """The program from members and their NLL to the states they go on from."""
     program, _ = split(members[0], varying(members))
 
     def one(measured: tuple[Members, jax.Array]) -> TrainState:
@@ -332,6 +345,9 @@ def _compile(
     shapes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(arguments))
     key = name, layout, jax.tree.structure(arguments), shapes
     if key not in _COMPILED:
-        each = jax.shard_map(function, mesh=layout.mesh, in_specs=_MEMBERS, out_specs=_MEMBERS)
+        # Members know nothing of one another, so there is nothing to check between devices.
+        each = jax.shard_map(
+            function, mesh=layout.mesh, in_specs=_MEMBERS, out_specs=_MEMBERS, check_vma=False
+        )
         _COMPILED[key] = jax.jit(each).lower(arguments).compile()
     return _COMPILED[key]

@@ -1,25 +1,29 @@
-"""Restarts: back to the best machine so far, with a few of its hidden units made anew.
+"""Restarts: back to the best machine so far, with a few of its units made anew.
 
 Learning rules get stuck: units die, or agree with their neighbours on the wrong half of a symmetry.
-At each evaluation up to a given step the machine is kept if its exact NLL is the lowest so far.
-Training then goes on from the lowest, with some hidden units, drawn at random, as they would be
-before the first step; at the last restart none are, and what is left of training is undisturbed.
+At each evaluation up to a given step the machine is kept if its NLL is the lowest so far. Training
+then goes on from the lowest, with some hidden and top units, drawn at random, as they would be
+before the first step. In a new try all of them are, and the best so far is sought afresh. At the
+last restart training goes on from the best of all tries as it is, and is not disturbed again.
 
-Only the NLL decides, as a measure of the machine and no part of the learning rule: neither labels
-nor directions are looked at. A machine's cost is its steps, those whose gain was thrown away too.
+Only the NLL decides, exact or importance-sampled (see `Experiment.nll`), as a measure of the
+machine and no part of the learning rule: neither labels nor directions are looked at. A machine's
+cost is its steps, those whose gain was thrown away too.
 """
 
 import functools
 import itertools
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 
 from hmjax import machine
 from hmjax.errors import require
-from hmjax.machine import Layer, Params
+from hmjax.machine import Layer, Params, Prior
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -29,18 +33,21 @@ class Restarts:
     until: int = 0
     """Step up to which every evaluation restarts from the best so far; 0 for no restarts."""
     units: int = 8
-    """Hidden units made anew at a restart, at most: how many is drawn from 1 to this."""
+    """Units made anew at a restart, at most: how many is drawn from 1 to this."""
+    tries: int = 1
+    """Tries that the steps are shared out among, each with all units anew; at least 1."""
 
     def __post_init__(self) -> None:
         require(self.until >= 0, "restarts.until", self.until, "must be 0 or a later step")
         require(self.units >= 1, "restarts.units", self.units, "must be at least 1")
+        require(self.tries >= 1, "restarts.tries", self.tries, "must be at least 1")
 
 
-class Best(NamedTuple):
-    """The best machine so far.
+class Found(NamedTuple):
+    """A machine that was evaluated.
 
     Attributes:
-      nll_bits: float32 `[]`, its exact NLL; infinite before the first evaluation.
+      nll_bits: float32 `[]`, its NLL; infinite if there is none yet.
       params: the machine.
     """
 
@@ -48,9 +55,22 @@ class Best(NamedTuple):
     params: Params
 
 
+class Best(NamedTuple):
+    """The best machines so far.
+
+    Attributes:
+      of_try: of this try.
+      of_all: of all tries.
+    """
+
+    of_try: Found
+    of_all: Found
+
+
 def none_yet(params: Params) -> Best:
     """What is best before anything is."""
-    return Best(jnp.asarray(jnp.inf, jnp.float32), params)
+    none = Found(jnp.asarray(jnp.inf, jnp.float32), params)
+    return Best(none, none)
 
 
 @functools.partial(jax.jit, static_argnames="restarts")
@@ -70,40 +90,46 @@ def restart(
       key: of the seed's restarts.
       params: the machine that was evaluated.
       best: the best before it.
-      nll_bits: its exact NLL.
+      nll_bits: its NLL.
       step: how many steps have been taken, 1 to `restarts.until`.
       weight_scale: standard deviation of new weights.
       restarts: the settings.
     """
-    is_better = nll_bits < best.nll_bits
-    best = jax.tree.map(
-        lambda new, old: jnp.where(is_better, new, old), Best(nll_bits, params), best
-    )
+    of_try, of_all = (_better(Found(nll_bits, params), old) for old in best)
     key_count, key_units, key_weights = jax.random.split(jax.random.fold_in(key, step), 3)
     sizes = machine.sizes_of(params)
+    ends_try = step % (restarts.until // restarts.tries) == 0
+    is_last = step == restarts.until
+    units = sum(sizes[1:])
     count = jax.random.randint(key_count, (), 1, restarts.units + 1)
-    count = jnp.where(step == restarts.until, 0, count)
-    chosen = jax.random.permutation(key_units, jnp.arange(sum(sizes[1:-1])) < count)
+    count = jnp.where(is_last, 0, jnp.where(ends_try, units, count))
+    chosen = jax.random.permutation(key_units, jnp.arange(units) < count)
     new = machine.init(key_weights, sizes, weight_scale=weight_scale)
-    return renewed(best.params, new, chosen), best
+    base = _where(is_last, of_all.params, of_try.params)
+    nothing = of_try._replace(nll_bits=jnp.full_like(nll_bits, jnp.inf))
+    return renewed(base, new, chosen), Best(_where(ends_try, nothing, of_try), of_all)
+
+
+def _better(new: Found, old: Found) -> Found:
+    return _where(new.nll_bits < old.nll_bits, new, old)
+
+
+def _where(condition: jax.Array, then: T, otherwise: T) -> T:
+    return jax.tree.map(lambda *leaves: jnp.where(condition, *leaves), then, otherwise)
 
 
 def renewed(params: Params, new: Params, chosen: jax.Array) -> Params:
-    """A machine with all weights and biases of some hidden units taken from another.
+    """A machine with all weights and biases of some hidden and top units taken from another.
 
     Args:
       params: the machine.
       new: where the units are taken from.
-      chosen: bool `[n_1 + ... + n_{L-1}]`, which units.
+      chosen: bool `[n_1 + ... + n_L]`, which units.
     """
     sizes = machine.sizes_of(params)
-    ends = list(itertools.accumulate(sizes[1:-2]))
-    # Visible and top units stay as they are, but for their weights to the units chosen.
-    layers = [
-        jnp.zeros(sizes[0], bool),
-        *(jnp.split(chosen, ends) if len(sizes) > 2 else []),
-        jnp.zeros(sizes[-1], bool),
-    ]
+    ends = list(itertools.accumulate(sizes[1:-1]))
+    # Visible units stay as they are, but for their weights to the units chosen.
+    layers = [jnp.zeros(sizes[0], bool), *jnp.split(chosen, ends)]
 
     def take(old: Layer, other: Layer, inputs: jax.Array, outputs: jax.Array) -> Layer:
         touched = inputs[:, None] | outputs
@@ -113,7 +139,7 @@ def renewed(params: Params, new: Params, chosen: jax.Array) -> Params:
         )
 
     pairs = list(itertools.pairwise(layers))
-    return params._replace(
+    return Params(
         generative=tuple(
             take(old, other, above, below)
             for old, other, (below, above) in zip(
@@ -126,4 +152,5 @@ def renewed(params: Params, new: Params, chosen: jax.Array) -> Params:
                 params.recognition, new.recognition, pairs, strict=True
             )
         ),
+        prior=Prior(jnp.where(layers[-1], new.prior.bias, params.prior.bias)),
     )

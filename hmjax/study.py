@@ -29,7 +29,6 @@ from hmjax import (
     files,
     folders,
     hosts,
-    likelihood,
     measures,
     population,
     runs,
@@ -46,6 +45,18 @@ BROKEN = 0.1
 
 MAX_MACHINES = 2**20
 """More machines than this, of all settings together, are refused."""
+
+_BEST: dict[str, Callable[[np.ndarray], Any]] = {
+    "strongest_selectivity": np.nanargmax,
+    "exact_nll_bits": np.nanargmin,
+    "kl_bits": np.nanargmin,
+    "elbo_bits": np.nanargmax,
+    "direction_recovery_exact": np.nanargmax,
+    "direction_recovery_posterior": np.nanargmax,
+    "is_nll_bits": np.nanargmin,
+    "direction_recovery": np.nanargmax,
+}
+"""What is told of a setting's machines, measure by measure, and which of them is best."""
 
 _MEMORY = 2**30  # bytes that the machines of a part may take, of all devices together
 
@@ -216,11 +227,6 @@ def bytes_a_member(experiment: Experiment) -> int:
     if jax.devices()[0].platform != "cpu":
         drawn = training.draws_of_chunk(experiment)
     return 3 * size + 2 * evaluations * seen + drawn
-
-
-def is_exact(experiment: Experiment) -> bool:
-    """Whether the exact measures of an experiment's machines can be had."""
-    return likelihood.is_enumerable(experiment.sizes, len(experiment.task.support().images))
 
 
 def _has_selectivity(experiment: Experiment) -> bool:
@@ -396,11 +402,11 @@ def summarise(
         mine = {name: array[of_setting] for name, array in rows.items()}
         good = ~mine["diverged"]
         seeds, times = mine["seed"][good], mine["broke_at_step"][good]
-        selective, broken = mine["strongest_selectivity"][good], mine["broken"][good]
-        known = is_exact(setting.experiment) and _has_selectivity(setting.experiment)
+        broken = mine["broken"][good]
+        known = setting.experiment.is_exact and _has_selectivity(setting.experiment)
         hits, trials = int(broken.sum()), len(broken)
         counts.append((hits, trials) if known and trials else None)
-        nll.append(mine["exact_nll_bits"][good])
+        nll.append(mine[setting.experiment.nll][good])
         units = np.bincount(
             mine["selective_units"][good & mine["selectivity_known"]],
             minlength=setting.experiment.sizes[-1] + 1,
@@ -420,11 +426,11 @@ def summarise(
                 if known
                 else None,
                 "selective_units": units.tolist() if known else None,
-                "strongest_selectivity": _spread(seeds, selective, best=np.nanargmax),
-                "exact_nll_bits": _spread(seeds, nll[-1], best=np.nanargmin),
-                "direction_recovery_exact": _spread(
-                    seeds, mine["direction_recovery_exact"][good], best=np.nanargmax
-                ),
+                "nll": setting.experiment.nll,
+                **{
+                    name: _spread(seeds, mine[name][good], best) if name in mine else None
+                    for name, best in _BEST.items()
+                },
                 "never_broke": seeds[~broken & np.isinf(times)].tolist() if known else None,
             }
         )
@@ -433,7 +439,9 @@ def summarise(
             "from": settings[0].name,
             "to": settings[index].name,
             "broken_share": first and count and statistics.share_difference(first, count),
-            "median_exact_nll_bits": statistics.bootstrap_median_difference(nll[0], nll[index]),
+            "median_nll_bits": statistics.bootstrap_median_difference(nll[0], nll[index])
+            if summaries[0]["nll"] == summaries[index]["nll"]
+            else None,
         }
         for first in counts[:1]
         for index, count in enumerate(counts)
@@ -505,15 +513,19 @@ def _template(members: Sequence[Experiment]) -> Progress:
 
     def first(key: jax.Array) -> Any:
         state = training.first_state(key, numbers, program=program)
-        weights = measures.weights_of(experiment.task)
-        return state, measures.exact(state.learner.params, experiment.task, weights)
+        params, task = state.learner.params, experiment.task
+        measured = measures.exact(params, task, measures.weights_of(task))
+        if not experiment.is_exact:
+            evaluation = experiment.evaluation
+            measured |= measures.held_out(key, key, params, 1, task=task, evaluation=evaluation)
+        return state, measured
 
-    state, exact = jax.eval_shape(first, key)
+    state, measured = jax.eval_shape(first, key)
 
     def leading(tree: Any, *axes: int) -> Any:
         return jax.tree.map(lambda x: jax.ShapeDtypeStruct((*axes, *x.shape), x.dtype), tree)
 
-    curves = leading(exact, -1, len(members)) | {"step": leading(state.step, -1)}
+    curves = leading(measured, -1, len(members)) | {"step": leading(state.step, -1)}
     return Progress(leading(state, len(members)), curves, np.zeros(()))
 
 
@@ -523,12 +535,15 @@ def _tables(
     """What `population.npz` and `metrics.npz` hold."""
     tops = max(part.members[0].sizes[-1] for part in parts)
 
-    def joined(name: str, axis: int) -> np.ndarray:
-        return np.concatenate([each.curves[name] for each in finished], axis=axis)
+    def joined(name: str) -> np.ndarray:
+        unknown = [np.full_like(each.curves["exact_nll_bits"], np.nan) for each in finished]
+        several = zip(finished, unknown, strict=True)
+        return np.concatenate([each.curves.get(name, none) for each, none in several], axis=1)
 
     curves = {"step": finished[0].curves["step"]}
-    scalars = [name for name, leaf in finished[0].curves.items() if leaf.ndim == 2]
-    curves |= {name: joined(name, 1) for name in scalars}
+    named = {name: leaf.ndim for each in finished for name, leaf in each.curves.items()}
+    scalars = [name for name, axes in named.items() if axes == 2]
+    curves |= {name: joined(name) for name in scalars}
     selectivity = np.concatenate(
         [
             np.pad(
@@ -548,7 +563,7 @@ def _tables(
     good = np.concatenate(
         [
             np.asarray(training.is_finite_each(each.state.learner.params))
-            & (np.isfinite(each.curves["exact_nll_bits"][-1]) | (not is_exact(part.members[0])))
+            & np.isfinite(each.curves[part.members[0].nll][-1])
             for part, each in zip(parts, finished, strict=True)
         ]
     )

@@ -264,7 +264,7 @@ def restarted(
       key: `keys_of(seed).restarts`.
       numbers: of the experiment.
       state: what was evaluated.
-      nll_bits: its exact NLL.
+      nll_bits: its NLL.
       program: of the experiment.
     """
     assert state.best is not None
@@ -322,7 +322,7 @@ def advance(experiment: Experiment, progress: Progress) -> Iterator[Progress]:
             seen,
         )
         if restarts_at(experiment, int(state.step)):
-            nll_bits = seen[0]["exact_nll_bits"]
+            nll_bits = seen[0][experiment.nll]
             state = restarted(keys.restarts, numbers, state, nll_bits, program=program)
         progress = Progress(state, curves, snapshots, progress.train_seconds + seconds)
         yield progress

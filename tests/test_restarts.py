@@ -16,7 +16,7 @@ EXPERIMENT = hmjax.Experiment(
     task=hmjax.Shifter(width=4),
     machine=hmjax.Machine((6,), 2),
     evaluation=hmjax.Evaluation(every=500),
-    restarts=Restarts(until=3_000, units=3),
+    restarts=Restarts(until=3_000, units=3, tries=2),
     steps=4_000,
 )
 
@@ -24,14 +24,10 @@ EXPERIMENT = hmjax.Experiment(
 @pytest.mark.parametrize("sizes", [(5, 4, 2), (4, 3, 3, 2)])
 def test_units_made_anew_have_all_their_weights_from_the_new_machine(sizes):
     old, new = (random_params(jax.random.key(k), sizes) for k in (0, 1))
-    chosen = np.zeros(sum(sizes[1:-1]), bool)
-    chosen[[0, -1]] = True
+    chosen = np.zeros(sum(sizes[1:]), bool)
+    chosen[[0, -2]] = True
     mixed = restarts.renewed(old, new, jnp.asarray(chosen))
-    layers = [
-        np.zeros(sizes[0], bool),
-        *np.split(chosen, np.cumsum(sizes[1:-2])),
-        np.zeros(sizes[-1], bool),
-    ]
+    layers = [np.zeros(sizes[0], bool), *np.split(chosen, np.cumsum(sizes[1:-1]))]
     for level, (below, above) in enumerate(itertools.pairwise(layers)):
         for nets, inputs, outputs in (
             ("generative", above, below),
@@ -41,34 +37,54 @@ def test_units_made_anew_have_all_their_weights_from_the_new_machine(sizes):
             touched = inputs[:, None] | outputs[None]
             np.testing.assert_array_equal(now.weight, np.where(touched, other.weight, was.weight))
             np.testing.assert_array_equal(now.bias, np.where(outputs, other.bias, was.bias))
-    chex.assert_trees_all_equal(mixed.prior, old.prior)
+    prior = np.where(layers[-1], new.prior.bias, old.prior.bias)
+    np.testing.assert_array_equal(mixed.prior.bias, prior)
+
+
+GOOD, BAD = (random_params(jax.random.key(k), (5, 4, 2)) for k in (1, 2))
+
+
+def after(params, nll, best, step, settings):
+    """`restart` at a step."""
+    arguments = params, best, jnp.asarray(nll, jnp.float32), jnp.asarray(step), jnp.asarray(0.1)
+    return restarts.restart(jax.random.key(0), *arguments, restarts=settings)
 
 
 def test_a_restart_goes_on_from_the_better_machine():
-    key, settings = jax.random.key(0), Restarts(until=100, units=2)
-    good, bad = (random_params(jax.random.key(k), (5, 4, 2)) for k in (1, 2))
-    scale = jnp.asarray(0.1)
-
-    def after(params, nll, best, step):
-        step, nll = jnp.asarray(step), jnp.asarray(nll)
-        return restarts.restart(key, params, best, nll, step, scale, restarts=settings)
-
-    _, best = after(good, 9.0, restarts.none_yet(bad), 50)
-    assert best.nll_bits == 9
-    chex.assert_trees_all_equal(best.params, good)
+    settings = Restarts(until=100, units=2)
+    _, best = after(GOOD, 9.0, restarts.none_yet(BAD), 50, settings)
+    assert best.of_try.nll_bits == best.of_all.nll_bits == 9
+    chex.assert_trees_all_equal(best.of_try.params, GOOD)
     for worse in (9.5, float("nan")):
-        params, best = after(bad, worse, best, 60)
-        chex.assert_trees_all_equal(best.params, good)
-        changed = (params.generative[0].weight != good.generative[0].weight).any(axis=1)
-        assert 1 <= changed.sum() <= 2
-    params, _ = after(bad, 9.5, best, 100)  # the last restart makes nothing anew
-    chex.assert_trees_all_equal(params, good)
+        params, best = after(BAD, worse, best, 60, settings)
+        chex.assert_trees_all_equal(best.of_try.params, GOOD)
+        kept = (params.generative[0].weight == GOOD.generative[0].weight).all(axis=1)
+        kept_top = params.prior.bias == GOOD.prior.bias
+        assert 1 <= 6 - kept.sum() - kept_top.sum() <= 2
+    params, _ = after(BAD, 9.5, best, 100, settings)  # the last restart makes nothing anew
+    chex.assert_trees_all_equal(params, GOOD)
 
 
-def test_a_population_restarts_as_each_of_its_machines_does_alone():
-    population = hmjax.train_population(EXPERIMENT, range(3))
+def test_a_new_try_starts_from_nothing_and_the_best_of_all_tries_is_gone_on_from():
+    settings = Restarts(until=100, units=2, tries=2)
+    params, best = after(GOOD, 9.0, restarts.none_yet(BAD), 50, settings)
+    for new, old in zip(jax.tree.leaves(params), jax.tree.leaves(GOOD), strict=True):
+        assert not np.isin(new, old).any() or new.shape == (5,)  # the visible biases are kept
+    assert np.isinf(best.of_try.nll_bits)
+    _, best = after(BAD, 9.5, best, 60, settings)
+    chex.assert_trees_all_equal(best, restarts.Best(*map(restarts.Found, (9.5, 9.0), (BAD, GOOD))))
+    params, _ = after(BAD, 9.7, best, 100, settings)
+    chex.assert_trees_all_equal(params, GOOD)
+
+
+@pytest.mark.parametrize("hidden", [6, 40])
+def test_a_population_restarts_as_each_of_its_machines_does_alone(hidden):
+    machine = hmjax.Machine((hidden,), 2)
+    experiment = dataclasses.replace(EXPERIMENT, machine=machine)
+    assert experiment.is_exact == (hidden == 6)
+    population = hmjax.train_population(experiment, range(3))
     for seed in range(3):
-        alone = hmjax.train(dataclasses.replace(EXPERIMENT, seed=seed))
+        alone = hmjax.train(dataclasses.replace(experiment, seed=seed))
         mine = jax.tree.map(lambda leaf, i=seed: leaf[i], population.params)
         chex.assert_trees_all_equal(mine, alone.params)
 
@@ -82,9 +98,7 @@ def test_without_restarts_nothing_is_carried_for_them():
 def test_what_cannot_restart_is_refused():
     with pytest.raises(InvalidInput, match=r"^restarts.until is 5000: must be a multiple"):
         dataclasses.replace(EXPERIMENT, restarts=Restarts(until=5_000))
-    with pytest.raises(InvalidInput, match=r"^restarts.units is 7: must be 1 to 6"):
-        dataclasses.replace(EXPERIMENT, restarts=Restarts(until=500, units=7))
-    with pytest.raises(InvalidInput, match=r"^restarts.until is 500: must be 0 where"):
-        dataclasses.replace(
-            EXPERIMENT, machine=hmjax.Machine((40,), 2), restarts=Restarts(until=500)
-        )
+    with pytest.raises(InvalidInput, match=r"^restarts.until is 2000: must be a multiple of .*1500"):
+        dataclasses.replace(EXPERIMENT, restarts=Restarts(until=2_000, tries=3))
+    with pytest.raises(InvalidInput, match=r"^restarts.units is 9: must be 1 to 8"):
+        dataclasses.replace(EXPERIMENT, restarts=Restarts(until=500, units=9))
