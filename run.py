@@ -5,6 +5,8 @@ python run.py population NAME        train many seeds of an experiment side by s
 python run.py replay DIR --seed K    train one machine of a population alone
 python run.py resume DIR             go on with an interrupted run or population
 python run.py figures DIR            draw the pictures of a finished one again
+python run.py compare NAME           train the studies of a comparison, and say what they came to
+python run.py results                write RESULTS.md from the comparisons that are finished
 python run.py bench                  time it, beside NumPy and numba
 python run.py list                   the experiments, one line each
 """
@@ -12,12 +14,13 @@ python run.py list                   the experiments, one line each
 import argparse
 import contextlib
 import difflib
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import jax
 import numpy as np
@@ -27,6 +30,7 @@ import tyro
 import configs
 from hmjax import Diverged, Experiment, InvalidInput, files, folders, hosts, platform, runs, study
 from hmjax.arguments import parse
+from hmjax.comparison import folder_of, read_all
 from hmjax.errors import require
 from hmjax.rules import RULES, Descent
 from hmjax.study import Study
@@ -161,6 +165,28 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class Compare:
+    """Trains the studies of a comparison, those that are not finished yet, and tables them."""
+
+    seeds: int | None = None
+    """Machines that count in each study, at least 1; as many as its config says if not given."""
+    out: Path | None = None
+    """Folder of the studies' folders; runs/compare-NAME if not given."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """Writes the page of results from the folders of finished comparisons."""
+
+    runs: Path = Path("runs")
+    """Where the folders compare-NAME are."""
+    out: Path = Path("RESULTS.md")
+    """The page; sections of comparisons that are not in runs stay as they are."""
+    pictures: Path = Path("docs/results")
+    """Folder for its pictures."""
+
+
+@dataclass(frozen=True)
 class Bench:
     """Times training and measuring, in alternating rounds, beside NumPy and numba."""
 
@@ -239,6 +265,54 @@ def figures(arguments: Sequence[str]) -> None:
         draw(options.folder, options.movie)
 
 
+def compare(arguments: Sequence[str]) -> None:
+    from analysis import results, style
+
+    name, rest = arguments[:1], arguments[1:]
+    if not name or name[0].startswith("-"):
+        known = ", ".join(configs.names("configs.comparisons"))
+        raise InvalidInput(f"compare needs the name of a comparison: one of {known}")
+    comparison = configs.load_comparison(*name)
+    options = parse(Compare, rest, f"run.py compare {name[0]}")
+    if options.seeds is not None:
+        require(options.seeds >= 1, "seeds", options.seeds, "must be at least 1")
+        comparison = comparison.with_seeds(options.seeds)
+    out = options.out or Path("runs") / f"compare-{name[0]}"
+    for arm in comparison.arms:
+        folder = folder_of(comparison, arm, out)
+        if not study.is_study(folder):
+            study.create(arm.study, folder)
+        elif study.read_study(folder) != arm.study:
+            raise InvalidInput(f"{folder} holds another study than {arm.name!r}; remove it first")
+        print(f"{arm.name}: {folder}")
+        train_study(arm.study, folder)
+    reached = read_all(comparison, out)
+    style.save(results.draw(comparison, reached), out / "comparison.png")
+    print(results.section(name[0], comparison, reached, str(out / "comparison.png")))
+
+
+def write_results(arguments: Sequence[str]) -> None:
+    from analysis import results, style
+
+    options = parse(Results, arguments, "run.py results")
+    sections = {}
+    for name in configs.names("configs.comparisons"):
+        comparison, folder = configs.load_comparison(name), options.runs / f"compare-{name}"
+        if not all(
+            folders.is_finished(folder_of(comparison, arm, folder)) for arm in comparison.arms
+        ):
+            print(f"{name}: not finished in {folder}, left as it is")
+            continue
+        reached = read_all(comparison, folder)
+        options.pictures.mkdir(parents=True, exist_ok=True)
+        picture = options.pictures / f"{name}.png"
+        style.save(results.draw(comparison, reached), picture)
+        beside = Path(os.path.relpath(picture, options.out.parent)).as_posix()
+        sections[name] = results.section(name, comparison, reached, beside)
+    results.write(options.out, sections)
+    print(f"{options.out}: {', '.join(sections) or 'nothing new'}")
+
+
 def bench(arguments: Sequence[str]) -> None:
     from hmjax import bench
 
@@ -290,6 +364,17 @@ def finish_study(what: Study, folder: Path, *, figures: bool) -> None:
     """Trains the study of a folder to its end, prints its tables, draws its pictures."""
     from analysis import table
 
+    results = train_study(what, folder)
+    if hosts.is_first():
+        print(table.render_study(folder, results))
+        if figures:
+            draw_study(folder)
+
+
+def train_study(what: Study, folder: Path) -> dict[str, Any]:
+    """Trains the study of a folder to its end, and gives its results."""
+    from analysis import table
+
     parts = study.parts_of(what)
     total = sum(len(part.members) for part in parts) * what.experiment.steps
     if hosts.is_first():
@@ -298,11 +383,7 @@ def finish_study(what: Study, folder: Path, *, figures: bool) -> None:
         saying("what was trained is kept. Go on with", "resume", folder),
         tqdm.tqdm(total=total, unit=" steps", unit_scale=True, disable=not hosts.is_first()) as bar,
     ):
-        results = study.carry_out(what, folder, lambda done: bar.update(done - bar.n))
-    if hosts.is_first():
-        print(table.render_study(folder, results))
-        if figures:
-            draw_study(folder)
+        return study.carry_out(what, folder, lambda done: bar.update(done - bar.n))
 
 
 @contextlib.contextmanager
@@ -401,6 +482,8 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "replay": replay,
     "resume": resume,
     "figures": figures,
+    "compare": compare,
+    "results": write_results,
     "bench": bench,
     "list": list_experiments,
 }

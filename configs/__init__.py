@@ -1,15 +1,21 @@
-"""Named experiments: each file defines `experiment`, and says in its docstring what it is."""
+"""Named experiments: each file defines `experiment`, and says in its docstring what it is.
+
+Those of `configs.comparisons` define `comparison`: studies side by side.
+"""
 
 import difflib
 import importlib
 import pkgutil
+from types import ModuleType
 
 from hmjax import Experiment, InvalidInput
+from hmjax.comparison import Comparison
 
 
-def names() -> list[str]:
-    """The names of all experiments."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+def names(package: str = "configs") -> list[str]:
+    """The names that are defined in a package, of all experiments if not told otherwise."""
+    path = importlib.import_module(package).__path__
+    return sorted(module.name for module in pkgutil.iter_modules(path) if not module.ispkg)
 
 
 def load(name: str) -> Experiment:
@@ -18,13 +24,27 @@ def load(name: str) -> Experiment:
     Raises:
       InvalidInput: if there is none of that name.
     """
-    if name not in names():
-        near = difflib.get_close_matches(name, names(), n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise InvalidInput(f"experiment is {name!r}: {hint}must be one of {', '.join(names())}")
-    return importlib.import_module(f"{__name__}.{name}").experiment
+    return _module(name, "configs", "experiment").experiment
+
+
+def load_comparison(name: str) -> Comparison:
+    """The comparison of a name.
+
+    Raises:
+      InvalidInput: if there is none of that name.
+    """
+    return _module(name, "configs.comparisons", "comparison").comparison
 
 
 def summary(name: str) -> str:
     """One line on an experiment."""
     return (importlib.import_module(f"{__name__}.{name}").__doc__ or "").strip().splitlines()[0]
+
+
+def _module(name: str, package: str, kind: str) -> ModuleType:
+    known = names(package)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise InvalidInput(f"{kind} is {name!r}: {hint}must be one of {', '.join(known)}")
+    return importlib.import_module(f"{package}.{name}")

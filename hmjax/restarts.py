@@ -3,8 +3,8 @@
 Learning rules get stuck: units die, or agree with their neighbours on the wrong half of a symmetry.
 At each evaluation up to a given step the machine is kept if its NLL is the lowest so far. Training
 then goes on from the lowest, with some hidden and top units, drawn at random, as they would be
-before the first step. In a new try all of them are, and the best so far is sought afresh. At the
-last restart training goes on from the best of all tries as it is, and is not disturbed again.
+before the first step. A new try is a new machine, and the best so far is sought afresh. At the last
+restart training goes on from the best of all tries as it is, and is not disturbed again.
 
 Only the NLL decides, exact or importance-sampled (see `Experiment.nll`), as a measure of the
 machine and no part of the learning rule: neither labels nor directions are looked at. A machine's
@@ -35,7 +35,7 @@ class Restarts:
     units: int = 8
     """Units made anew at a restart, at most: how many is drawn from 1 to this."""
     tries: int = 1
-    """Tries that the steps are shared out among, each with all units anew; at least 1."""
+    """Tries that the steps are shared out among, each of a new machine; at least 1."""
 
     def __post_init__(self) -> None:
         require(self.until >= 0, "restarts.until", self.until, "must be 0 or a later step")
@@ -80,34 +80,31 @@ def restart(
     best: Best,
     nll_bits: jax.Array,
     step: jax.Array,
-    weight_scale: jax.Array,
+    new: Params,
     *,
     restarts: Restarts,
 ) -> tuple[Params, Best]:
     """What training goes on from after an evaluation, and the best so far.
 
     Args:
-      key: of the seed's restarts.
+      key: of this restart.
       params: the machine that was evaluated.
       best: the best before it.
       nll_bits: its NLL.
       step: how many steps have been taken, 1 to `restarts.until`.
-      weight_scale: standard deviation of new weights.
+      new: a machine before its first step, which what starts anew is taken from.
       restarts: the settings.
     """
     of_try, of_all = (_better(Found(nll_bits, params), old) for old in best)
-    key_count, key_units, key_weights = jax.random.split(jax.random.fold_in(key, step), 3)
-    sizes = machine.sizes_of(params)
-    ends_try = step % (restarts.until // restarts.tries) == 0
-    is_last = step == restarts.until
-    units = sum(sizes[1:])
+    key_count, key_units = jax.random.split(key)
     count = jax.random.randint(key_count, (), 1, restarts.units + 1)
-    count = jnp.where(is_last, 0, jnp.where(ends_try, units, count))
+    units = sum(machine.sizes_of(params)[1:])
     chosen = jax.random.permutation(key_units, jnp.arange(units) < count)
-    new = machine.init(key_weights, sizes, weight_scale=weight_scale)
-    base = _where(is_last, of_all.params, of_try.params)
+    ends_try = step % (restarts.until // restarts.tries) == 0
+    goes_on = _where(ends_try, new, renewed(of_try.params, new, chosen))
+    goes_on = _where(step == restarts.until, of_all.params, goes_on)
     nothing = of_try._replace(nll_bits=jnp.full_like(nll_bits, jnp.inf))
-    return renewed(base, new, chosen), Best(_where(ends_try, nothing, of_try), of_all)
+    return goes_on, Best(_where(ends_try, nothing, of_try), of_all)
 
 
 def _better(new: Found, old: Found) -> Found:

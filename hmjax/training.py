@@ -98,13 +98,17 @@ def first_state(key: jax.Array, numbers: Numbers, *, program: Program) -> TrainS
       numbers: of the experiment.
       program: of the experiment.
     """
-    params = machine.init(key, program.sizes, weight_scale=numbers.weight_scale)
-    visible = params.generative[0]
-    visible = visible._replace(bias=jnp.full_like(visible.bias, numbers.visible_bias))
-    params = params._replace(generative=(visible, *params.generative[1:]))
+    params = _new_machine(key, numbers, program)
     _, rule = program.bound(numbers)
     best = none_yet(params) if program.restarts.until else None
     return TrainState(jnp.zeros((), jnp.int32), rule.build(program.sizes).init(params), best)
+
+
+def _new_machine(key: jax.Array, numbers: Numbers, program: Program) -> Params:
+    params = machine.init(key, program.sizes, weight_scale=numbers.weight_scale)
+    visible = params.generative[0]
+    visible = visible._replace(bias=jnp.full_like(visible.bias, numbers.visible_bias))
+    return params._replace(generative=(visible, *params.generative[1:]))
 
 
 def _scan(
@@ -268,13 +272,14 @@ def restarted(
       program: of the experiment.
     """
     assert state.best is not None
+    key_new, key_restart = jax.random.split(jax.random.fold_in(key, state.step))
     params, best = restart(
-        key,
+        key_restart,
         state.learner.params,
         state.best,
         nll_bits,
         state.step,
-        numbers.weight_scale,
+        _new_machine(key_new, numbers, program),
         restarts=program.restarts,
     )
     return state._replace(learner=state.learner._replace(params=params), best=best)

@@ -1,0 +1,165 @@
+"""What comparisons came to: their tables and pictures, and the page that holds them."""
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis import style
+from hmjax import files
+from hmjax.comparison import MEASURES, SELECTIVE, Comparison, Goal, Measure, Reached, value_of
+
+PAGE = """# Results
+
+Studies of learning rules and recipes, each by one command; `python run.py results` writes this page
+from their folders. Every row is a distribution over seeds. A step is one image, one wake and one
+sleep update; a machine's steps are those of all its restarts and tries, and of all the machines that
+it is the best of. Times are of training all seeds of a row side by side, on the machine of README.
+Measures are exact, by enumeration, unless a row says that they are sampled.
+"""
+
+
+def section(name: str, comparison: Comparison, arms: Sequence[Reached], picture: str) -> str:
+    """The section of a comparison, in Markdown.
+
+    Args:
+      name: of the comparison.
+      comparison: what was asked.
+      arms: what each arm came to.
+      picture: where its picture is, relative to the page.
+    """
+    measures = [MEASURES[each] for each in comparison.measures]
+    header = ["", "machines", "steps each"]
+    header += [f"{each.label}, median (quartiles)" for each in measures]
+    header += [f"best {each.label.removesuffix(' (bits)')}" for each in measures]
+    selective = any(arm.selective >= 0 for arm in arms)
+    header += [f"share of selectivity >= {SELECTIVE}"] if selective else []
+    lines = [f"## {comparison.title}", "", comparison.about, ""]
+    lines += [f"    python run.py compare {name}", ""]
+    lines += [_row([*header, "training (s)"]), _row(["---"] * (len(header) + 1))]
+    for reached in arms:
+        arm, experiment = reached.arm, reached.arm.study.experiment
+        values = [reached.values[each] for each in comparison.measures]
+        count = len(values[0])
+        steps = f"{experiment.steps:,}" + (f" x {arm.best_of}" if arm.best_of > 1 else "")
+        row = [arm.name, str(count), steps, *map(_spread, values)]
+        row += [
+            _number(measure.best(of)) if len(of) else "-"
+            for measure, of in zip(measures, values, strict=True)
+        ]
+        if selective:
+            known = reached.selective >= 0 and count
+            row.append(f"{reached.selective / count:.2f}" if known else "-")
+        lines.append(_row([*row, f"{reached.train_seconds:,.0f}"]))
+    lines += ["", *(_goal(goal, arms) for goal in comparison.goals)]
+    lines += ["", f"![{comparison.title}]({picture})"]
+    return "\n".join(lines)
+
+
+def draw(comparison: Comparison, arms: Sequence[Reached]) -> Figure:
+    """Every machine of every arm as a dot, with medians, quartiles and limits, by measure."""
+    count = len(comparison.measures)
+    columns = min(count, 2)
+    rows = math.ceil(count / columns)
+    height = 1.0 + 0.42 * len(arms)
+    figure = Figure(figsize=(6.4 * columns + 1, 1.1 + rows * (height + 0.6)), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+    for name, axes in zip(comparison.measures, panels, strict=False):
+        goals = [goal for goal in comparison.goals if goal.measure == name]
+        _strips(axes, MEASURES[name], [arm.values[name] for arm in arms], arms, goals)
+    for left_over in panels[count:]:
+        left_over.remove()
+    panels[0].set_yticks(range(len(arms)), [arm.arm.name for arm in arms])
+    panels[0].invert_yaxis()
+    figure.suptitle(
+        f"{comparison.title}: each dot a machine, medians and quartiles in black, "
+        "dotted the best possible"
+    )
+    return figure
+
+
+def write(page: Path, sections: dict[str, str]) -> None:
+    """Puts sections into the page, each in place of an older one of its name.
+
+    Args:
+      page: the file; made if it is not there.
+      sections: Markdown by name, in the order that new ones are added.
+    """
+    text = page.read_text() if page.exists() else PAGE
+    for name, content in sections.items():
+        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        block = f"{begin}\n{content}\n{end}\n"
+        older = re.compile(f"{re.escape(begin)}\n.*?{re.escape(end)}\n", re.DOTALL)
+        if older.search(text):
+            text = older.sub(block.replace("\\", "\\\\"), text)
+        else:
+            text += f"\n{block}"
+    with files.replacing(page) as temporary:
+        temporary.write_text(text)
+
+
+def _strips(
+    axes: Axes,
+    measure: Measure,
+    values: Sequence[np.ndarray],
+    arms: Sequence[Reached],
+    goals: Sequence[Goal],
+) -> None:
+    rng = np.random.default_rng(0)
+    limits = [measure.limit(arm.arm.study.experiment) for arm in arms]
+    for y, (each, limit) in enumerate(zip(values, limits, strict=True)):
+        each = each[np.isfinite(each)]
+        axes.plot([limit, limit], [y - 0.4, y + 0.4], color=style.GREY, ls=":", lw=2)
+        if not len(each):
+            axes.text(0.02, y, "not known", transform=axes.get_yaxis_transform(), va="center")
+            continue
+        apart = y + rng.uniform(-0.22, 0.22, len(each))
+        axes.plot(each, apart, "o", color=style.BLUE, ms=3.5, alpha=0.45, mew=0)
+        low, middle, high = np.quantile(each, (0.25, 0.5, 0.75))
+        axes.plot([low, high], [y, y], color=style.BLACK, lw=1.5)
+        axes.plot([middle, middle], [y - 0.27, y + 0.27], color=style.BLACK, lw=3)
+    names = [arm.arm.name for arm in arms]
+    for goal in goals:
+        if goal.of != "share":
+            y = names.index(goal.arm)
+            colour = style.VERMILLION if goal.of == "median" else style.GREEN
+            label = f"goal for the {goal.of}"
+            axes.plot(goal.bound, y + 0.42, "^", color=colour, ms=8, label=label, clip_on=False)
+    if any(goal.of != "share" for goal in goals):
+        axes.legend(loc="best", fontsize=9)
+    axes.set_xlabel(measure.label)
+    axes.grid(axis="x", color="#E6E6E6")
+    axes.set_axisbelow(True)
+
+
+def _goal(goal: Goal, arms: Sequence[Reached]) -> str:
+    value = value_of(goal, list(arms))
+    measure = MEASURES[goal.measure]
+    higher = goal.of == "share" or measure.best is np.max
+    what = "share of direction-selective machines" if goal.of == "share" else measure.label
+    of = "" if goal.of == "share" else f"{goal.of} "
+    met = value > goal.bound if higher else value < goal.bound
+    said = f"{'over' if higher else 'under'} {goal.bound:g}"
+    return (
+        f"- {goal.arm}: {of}{what} {said} asked, {_number(value)} reached: "
+        f"**{'met' if met else 'missed'}**"
+    )
+
+
+def _spread(values: np.ndarray) -> str:
+    if not len(values) or not np.isfinite(values).all():
+        return "-"
+    low, middle, high = (_number(each) for each in np.quantile(values, (0.25, 0.5, 0.75)))
+    return f"{middle} ({low} to {high})"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if np.isfinite(value) else "-"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

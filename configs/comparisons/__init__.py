@@ -1,0 +1,1 @@
+"""Named comparisons: each file defines `comparison`, studies that answer a question."""

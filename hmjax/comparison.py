@@ -1,0 +1,190 @@
+"""Comparisons: studies side by side that answer a question, with goals they are held against."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from hmjax.errors import require
+from hmjax.experiment import Experiment
+from hmjax.study import Studied, Study, read, settings_of
+from hmjax.tasks import best_accuracy, entropy_bits
+
+SELECTIVE = 0.3
+"""A machine is direction selective when a top unit's exact |selectivity| is at least this."""
+
+Of = Literal["median", "best", "share"]
+
+
+class Measure(NamedTuple):
+    """A number that machines are compared by.
+
+    Attributes:
+      label: for people, with its unit.
+      of: the measure of each machine of a setting, given the rows of `population.npz` and the
+        experiment.
+      best: `np.min` or `np.max`, whichever is better.
+      limit: what no machine can pass.
+    """
+
+    label: str
+    of: Callable[[dict[str, np.ndarray], Experiment], np.ndarray]
+    best: Callable[[np.ndarray], float]
+    limit: Callable[[Experiment], float]
+
+
+def _recovery(rows: dict[str, np.ndarray], experiment: Experiment) -> np.ndarray:
+    return rows["direction_recovery_exact" if experiment.is_exact else "direction_recovery"]
+
+
+def _best_possible(experiment: Experiment) -> float:
+    return best_accuracy(experiment.task.support())
+
+
+MEASURES = {
+    "nll": Measure(
+        "NLL (bits)",
+        lambda rows, experiment: rows[experiment.nll],
+        np.min,
+        lambda experiment: entropy_bits(experiment.task.support()),
+    ),
+    "kl": Measure("KL to the data (bits)", lambda rows, _: rows["kl_bits"], np.min, lambda _: 0.0),
+    "recovery": Measure("recovery by q", _recovery, np.max, _best_possible),
+    "posterior": Measure(
+        "recovery by the posterior",
+        lambda rows, _: rows["direction_recovery_posterior"],
+        np.max,
+        _best_possible,
+    ),
+    "gap": Measure(
+        "KL(q, posterior) (bits)",
+        lambda rows, _: -rows["elbo_bits"] - rows["exact_nll_bits"],
+        np.min,
+        lambda _: 0.0,
+    ),
+    "selectivity": Measure(
+        "strongest selectivity",
+        lambda rows, _: rows["strongest_selectivity"],
+        np.max,
+        lambda _: 1.0,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One of the studies that are compared, of a single setting."""
+
+    name: str
+    """What sets it apart, for people."""
+    study: Study
+    """What is trained."""
+    best_of: int = 1
+    """Machines of consecutive seeds of which the one of least NLL counts, for the steps of all."""
+
+    def __post_init__(self) -> None:
+        require(len(settings_of(self.study)) == 1, "study", self.name, "must have one setting")
+        best_of = self.best_of
+        require(
+            best_of >= 1 and self.study.seeds % best_of == 0,
+            "best_of",
+            best_of,
+            f"must divide the {self.study.seeds} seeds",
+        )
+
+    @property
+    def steps(self) -> int:
+        """What a machine that counts has cost."""
+        return self.best_of * self.study.experiment.steps
+
+
+class Goal(NamedTuple):
+    """What an arm is to reach.
+
+    Attributes:
+      arm: its name.
+      measure: one of `MEASURES`.
+      of: the median or the best of its machines, or the share of them that is selective.
+      bound: to be passed.
+    """
+
+    arm: str
+    measure: str
+    of: Of
+    bound: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Studies that answer a question."""
+
+    title: str
+    about: str
+    """What is asked, what is compared and what to look for."""
+    arms: tuple[Arm, ...]
+    measures: tuple[str, ...]
+    """Of `MEASURES`, in the order they are shown; the first is drawn largest."""
+    goals: tuple[Goal, ...] = ()
+
+    def with_seeds(self, seeds: int) -> "Comparison":
+        """The same with another number of machines that count in each arm."""
+        arms = tuple(
+            replace(arm, study=replace(arm.study, seeds=seeds * arm.best_of)) for arm in self.arms
+        )
+        return replace(self, arms=arms)
+
+
+class Reached(NamedTuple):
+    """What an arm came to.
+
+    Attributes:
+      arm: the arm.
+      values: by measure, `[machines that count and did not diverge]`.
+      selective: how many of them are direction selective; -1 if that is not known.
+      train_seconds: spent in training all of its machines.
+    """
+
+    arm: Arm
+    values: dict[str, np.ndarray]
+    selective: int
+    train_seconds: float
+
+
+def folder_of(comparison: Comparison, arm: Arm, folder: Path) -> Path:
+    """The folder of an arm within that of its comparison."""
+    name = "".join(letter if letter.isalnum() else "-" for letter in arm.name.lower())
+    return folder / f"{comparison.arms.index(arm):02}-{'-'.join(filter(None, name.split('-')))}"
+
+
+def reached(arm: Arm, studied: Studied) -> Reached:
+    """What a finished arm came to."""
+    experiment = studied.settings[0].experiment
+    rows = {name: leaf for name, leaf in studied.rows.items() if len(leaf) == arm.study.seeds}
+    nll = np.where(rows["diverged"], np.inf, rows[experiment.nll]).reshape(-1, arm.best_of)
+    chosen = np.arange(len(nll)) * arm.best_of + nll.argmin(axis=1)
+    chosen = chosen[np.isfinite(nll.min(axis=1))]
+    rows = {name: leaf[chosen] for name, leaf in rows.items()}
+    values = {name: measure.of(rows, experiment) for name, measure in MEASURES.items()}
+    known = rows["selectivity_known"].all()
+    selective = int((rows["strongest_selectivity"] >= SELECTIVE).sum()) if known else -1
+    return Reached(arm, values, selective, studied.results["train_seconds"])
+
+
+def read_all(comparison: Comparison, folder: Path) -> list[Reached]:
+    """What every arm of a comparison came to.
+
+    Raises:
+      InvalidInput: if one is not finished or cannot be read.
+    """
+    return [reached(arm, read(folder_of(comparison, arm, folder))) for arm in comparison.arms]
+
+
+def value_of(goal: Goal, arms: list[Reached]) -> float:
+    """What the arm of a goal reached."""
+    it = next(each for each in arms if each.arm.name == goal.arm)
+    values = it.values[goal.measure]
+    if goal.of == "share":
+        return it.selective / len(values)
+    return float(MEASURES[goal.measure].best(values) if goal.of == "best" else np.median(values))
