@@ -17,8 +17,8 @@ PAGE = """# Results
 
 Studies of learning rules and recipes, each by one command; `python run.py results` writes this page
 from their folders. Every row is a distribution over seeds. A step is one image, one wake and one
-sleep update; a machine's steps are those of all its restarts and tries, and of all the machines that
-it is the best of. Times are of training all seeds of a row side by side, on the machine of README.
+sleep update; a machine's steps are those of all its restarts and tries, and of all the machines it
+is the best of. Times are of training all seeds of a row side by side, on the machine of README.
 Measures are exact, by enumeration, unless a row says that they are sampled.
 """
 
