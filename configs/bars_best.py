@@ -1,9 +1,9 @@
-"""The bars to 0.01 bits: reweighted wake-sleep, non-negative weights, restarts in five tries."""
+"""The bars to 0.01 bits: reweighted wake-sleep, non-negative weights, restarts in three tries."""
 
 from hmjax import Bars, Evaluation, Experiment, Machine, Restarts, Reweighted
 
-STEPS = 10_000_000
-SEARCH = 8_000_000  # steps with restarts; the rates fall after them
+STEPS = 6_000_000
+SEARCH = 4_800_000  # steps with restarts; the rates fall after them
 
 experiment = Experiment(
     "bars_best",
@@ -16,7 +16,7 @@ experiment = Experiment(
         decay_over=STEPS - SEARCH,
         decay_factor=0.01,
     ),
-    restarts=Restarts(until=SEARCH, units=3, tries=5),
+    restarts=Restarts(until=SEARCH, units=3, tries=3),
     evaluation=Evaluation(every=2_000),
     steps=STEPS,
 )
