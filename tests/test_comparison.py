@@ -59,8 +59,10 @@ def test_a_comparison_is_trained_once_and_its_section_is_kept_up_to_date(tiny, c
     (tiny / "RESULTS.md").write_text("# Mine\n\n<!-- tiny -->\nold\n<!-- /tiny -->\nkept\n")
     assert run.main(["results"]) == 0
     page = (tiny / "RESULTS.md").read_text()
-    assert page.startswith("# Mine\n") and page.endswith("<!-- /tiny -->\nkept\n")
-    assert "old" not in page and "## A tiny one" in page
+    assert page.startswith("# Mine\n")
+    assert page.endswith("<!-- /tiny -->\nkept\n")
+    assert "old" not in page
+    assert "## A tiny one" in page
     assert "](docs/results/tiny.png)" in page
     with Image.open(tiny / "docs" / "results" / "tiny.png") as picture:
         assert len(set(picture.convert("L").tobytes())) > 8
@@ -79,7 +81,8 @@ def test_of_machines_that_cost_one_together_the_one_of_least_nll_counts(tiny):
     np.testing.assert_array_equal(best.values["recovery"], chosen)
     np.testing.assert_array_equal(once.values["nll"], nll.ravel()[:3])
     assert (once.values["gap"] > 0).all()
-    assert np.isnan(large.values["gap"]).all() and np.isfinite(large.values["nll"]).all()
+    assert np.isnan(large.values["gap"]).all()
+    assert np.isfinite(large.values["nll"]).all()
     assert large.selective == -1
     assert comparison.value_of(TINY.goals[0], [once, best, large]) == np.median(once.values["nll"])
     assert comparison.value_of(TINY.goals[1], [once, best, large]) == chosen.max()
