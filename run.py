@@ -196,6 +196,11 @@ class Bench:
     """Smaller populations and fewer rounds."""
 
 
+@dataclass(frozen=True)
+class List:
+    """The experiments, one line each."""
+
+
 def train(arguments: Sequence[str]) -> None:
     _, options = parse_named(Train, Train, arguments, "train")
     experiment = options.experiment
@@ -268,16 +273,13 @@ def figures(arguments: Sequence[str]) -> None:
 def compare(arguments: Sequence[str]) -> None:
     from analysis import results, style
 
-    name, rest = arguments[:1], arguments[1:]
-    if not name or name[0].startswith("-"):
-        known = ", ".join(configs.names("configs.comparisons"))
-        raise InvalidInput(f"compare needs the name of a comparison: one of {known}")
-    comparison = configs.load_comparison(*name)
-    options = parse(Compare, rest, f"run.py compare {name[0]}")
+    name, *rest = named_first(arguments, "compare", "comparison", configs.COMPARISONS)
+    comparison = configs.load_comparison(name)
+    options = parse(Compare, rest, f"run.py compare {name}")
     if options.seeds is not None:
         require(options.seeds >= 1, "seeds", options.seeds, "must be at least 1")
         comparison = comparison.with_seeds(options.seeds)
-    out = options.out or Path("runs") / f"compare-{name[0]}"
+    out = options.out or Path("runs") / f"compare-{name}"
     for arm in comparison.arms:
         folder = folder_of(comparison, arm, out)
         if not study.is_study(folder):
@@ -288,7 +290,7 @@ def compare(arguments: Sequence[str]) -> None:
         train_study(arm.study, folder)
     reached = read_all(comparison, out)
     style.save(results.draw(comparison, reached), out / "comparison.png")
-    print(results.section(name[0], comparison, reached, str(out / "comparison.png")))
+    print(results.section(name, comparison, reached, str(out / "comparison.png")))
 
 
 def write_results(arguments: Sequence[str]) -> None:
@@ -296,7 +298,7 @@ def write_results(arguments: Sequence[str]) -> None:
 
     options = parse(Results, arguments, "run.py results")
     sections = {}
-    for name in configs.names("configs.comparisons"):
+    for name in configs.names(configs.COMPARISONS):
         comparison, folder = configs.load_comparison(name), options.runs / f"compare-{name}"
         if not all(
             folders.is_finished(folder_of(comparison, arm, folder)) for arm in comparison.arms
@@ -334,8 +336,7 @@ def bench(arguments: Sequence[str]) -> None:
 
 
 def list_experiments(arguments: Sequence[str]) -> None:
-    if arguments:
-        raise InvalidInput(f"list takes no arguments, got {shlex.join(arguments)}")
+    parse(List, arguments, "run.py list")
     width = max(map(len, configs.names())) + 2
     for name in configs.names():
         print(f"{name:{width}}{configs.summary(name)}")
@@ -444,16 +445,24 @@ def parse_named(
     Raises:
       InvalidInput: if the name or the options are wrong.
     """
-    if not arguments or arguments[0].startswith("-"):
-        if {"-h", "--help"} & set(arguments):
-            arguments = ["shifter", *arguments]
-        else:
-            raise InvalidInput(
-                f"{command} needs the name of an experiment: one of {', '.join(configs.names())}"
-            )
-    name, *others = arguments
+    name, *others = named_first(arguments, command, "experiment", configs.EXPERIMENTS)
     rest, experiment = with_rule(others, configs.load(name))
     return name, parse(kind, rest, f"run.py {command} {name}", default=default(experiment))
+
+
+def named_first(arguments: Sequence[str], command: str, kind: str, package: str) -> Sequence[str]:
+    """Arguments that begin with a name; to ask for help, any name will do.
+
+    Raises:
+      InvalidInput: if they do not.
+    """
+    if arguments and not arguments[0].startswith("-"):
+        return arguments
+    known = configs.names(package)
+    if {"-h", "--help"} & set(arguments):
+        return [known[0], *arguments]
+    article = "an" if kind[0] in "aeiou" else "a"
+    raise InvalidInput(f"{command} needs the name of {article} {kind}: one of {', '.join(known)}")
 
 
 def with_rule(arguments: Sequence[str], experiment: Experiment) -> tuple[Sequence[str], Experiment]:

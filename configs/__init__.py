@@ -11,9 +11,12 @@ from types import ModuleType
 from hmjax import Experiment, InvalidInput
 from hmjax.comparison import Comparison
 
+EXPERIMENTS = "configs"
+COMPARISONS = "configs.comparisons"
 
-def names(package: str = "configs") -> list[str]:
-    """The names that are defined in a package, of all experiments if not told otherwise."""
+
+def names(package: str = EXPERIMENTS) -> list[str]:
+    """The names that a package defines: `EXPERIMENTS` or `COMPARISONS`."""
     path = importlib.import_module(package).__path__
     return sorted(module.name for module in pkgutil.iter_modules(path) if not module.ispkg)
 
@@ -24,7 +27,7 @@ def load(name: str) -> Experiment:
     Raises:
       InvalidInput: if there is none of that name.
     """
-    return _module(name, "configs", "experiment").experiment
+    return _module(name, EXPERIMENTS, "experiment").experiment
 
 
 def load_comparison(name: str) -> Comparison:
@@ -33,7 +36,7 @@ def load_comparison(name: str) -> Comparison:
     Raises:
       InvalidInput: if there is none of that name.
     """
-    return _module(name, "configs.comparisons", "comparison").comparison
+    return _module(name, COMPARISONS, "comparison").comparison
 
 
 def summary(name: str) -> str:

@@ -146,7 +146,7 @@ def test_help_explains_the_commands_and_every_option(capsys):
         ("resume nowhere", "DIR is 'nowhere': is not a folder"),
         ("resume taken", r"taken/config.json does not exist"),
         ("figures taken", r"taken/config.json does not exist"),
-        ("list everything", "list takes no arguments"),
+        ("list everything", "Unrecognized options: everything"),
     ],
 )
 def test_bad_input_gets_one_line_and_status_2(arguments, complaint, tmp_path, monkeypatch, capsys):

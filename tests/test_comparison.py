@@ -116,7 +116,7 @@ def test_an_arm_is_one_setting_whose_seeds_can_be_shared_out():
         Arm("two", Study(SMALL, top=(1, 2)))
 
 
-@pytest.mark.parametrize("name", configs.names("configs.comparisons"))
+@pytest.mark.parametrize("name", configs.names(configs.COMPARISONS))
 def test_the_comparisons_hold_together(name):
     it = configs.load_comparison(name)
     arms = [arm.name for arm in it.arms]
