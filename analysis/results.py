@@ -35,7 +35,7 @@ def section(name: str, comparison: Comparison, arms: Sequence[Reached], picture:
     measures = [MEASURES[each] for each in comparison.measures]
     header = ["", "machines", "steps each"]
     header += [f"{each.label}, median (quartiles)" for each in measures]
-    header += [f"best {each.label.removesuffix(' (bits)')}" for each in measures]
+    header += [f"best {each.label.split(' (')[0]}" for each in measures]
     selective = any(arm.selective >= 0 for arm in arms)
     header += [f"share of selectivity >= {SELECTIVE}"] if selective else []
     lines = [f"## {comparison.title}", "", comparison.about, ""]

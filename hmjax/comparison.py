@@ -51,9 +51,9 @@ MEASURES = {
         lambda experiment: entropy_bits(experiment.task.support()),
     ),
     "kl": Measure("KL to the data (bits)", lambda rows, _: rows["kl_bits"], np.min, lambda _: 0.0),
-    "recovery": Measure("recovery by q", _recovery, np.max, _best_possible),
+    "recovery": Measure("recovery by q (share)", _recovery, np.max, _best_possible),
     "posterior": Measure(
-        "recovery by the posterior",
+        "recovery by the posterior (share)",
         lambda rows, _: rows["direction_recovery_posterior"],
         np.max,
         _best_possible,
@@ -65,7 +65,7 @@ MEASURES = {
         lambda _: 0.0,
     ),
     "selectivity": Measure(
-        "strongest selectivity",
+        "strongest |selectivity|",
         lambda rows, _: rows["strongest_selectivity"],
         np.max,
         lambda _: 1.0,

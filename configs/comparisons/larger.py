@@ -40,13 +40,13 @@ comparison = Comparison(
     arms=(
         Arm("four directions, 32-16-4: wake-sleep", Study(_plain(task=FOUR))),
         Arm(
-            "four directions, 32-48-4: restarts, sampled",
-            Study(_recipe(1_000_000, task=FOUR, machine=Machine((48,), 4, visible_bias=-2.0))),
+            "four directions, 32-32-4: restarts, sampled",
+            Study(_recipe(1_000_000, task=FOUR, machine=Machine((32,), 4, visible_bias=-2.0))),
         ),
         Arm("width 16, 64-16-4: wake-sleep, sampled", Study(_plain(task=LONG))),
         Arm(
-            "width 16, 64-32-4: restarts, sampled",
-            Study(_recipe(400_000, task=LONG, machine=Machine((32,), 4, visible_bias=-2.0))),
+            "width 16, 64-16-4: restarts, sampled",
+            Study(_recipe(400_000, task=LONG)),
         ),
         Arm(
             "32-16-8-4: restarts",
@@ -54,5 +54,5 @@ comparison = Comparison(
         ),
     ),
     measures=("recovery", "nll"),
-    goals=(Goal("four directions, 32-48-4: restarts, sampled", "recovery", "median", 0.85),),
+    goals=(Goal("four directions, 32-32-4: restarts, sampled", "recovery", "median", 0.85),),
 )
