@@ -11,7 +11,6 @@ machine and no part of the learning rule: neither labels nor directions are look
 cost is its steps, those whose gain was thrown away too.
 """
 
-import functools
 import itertools
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
@@ -73,7 +72,6 @@ def none_yet(params: Params) -> Best:
     return Best(none, none)
 
 
-@functools.partial(jax.jit, static_argnames="restarts")
 def restart(
     key: jax.Array,
     params: Params,

@@ -259,6 +259,7 @@ def restarts_at(experiment: Experiment, step: int) -> bool:
     return 0 < step <= experiment.restarts.until
 
 
+@functools.partial(jax.jit, static_argnames="program")
 def restarted(
     key: jax.Array, numbers: Numbers, state: TrainState, nll_bits: jax.Array, *, program: Program
 ) -> TrainState:

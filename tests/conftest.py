@@ -3,6 +3,7 @@ import signal
 import tempfile
 
 import jax
+import pytest
 
 from hmjax import platform
 
@@ -18,3 +19,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Two devices on any machine, so that what is sharded is sharded in the tests.
 platform.prepare()
 jax.config.update("jax_num_cpu_devices", 2)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _compiled_programs_are_let_go():
+    """Each is mapped into memory in pieces, of which Linux allows a process 65,530."""
+    yield
+    jax.clear_caches()
