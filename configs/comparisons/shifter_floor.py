@@ -46,5 +46,7 @@ comparison = Comparison(
     goals=(
         Goal("with restarts (shifter_best)", "nll", "median", 8.3),
         Goal("with restarts (shifter_best)", "nll", "best", 8.05),
+        Goal("with restarts (shifter_best)", "recovery", "median", 0.90),
+        Goal("with restarts (shifter_best)", "recovery", "best", 0.955),
     ),
 )
