@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from analysis import style
 from hmjax import files
 from hmjax.comparison import MEASURES, SELECTIVE, Comparison, Goal, Measure, Reached, value_of
+from hmjax.statistics import wilson
 
 PAGE = """# Results
 
@@ -19,7 +20,10 @@ Studies of learning rules and recipes, each by one command; `python run.py resul
 from their folders. Every row is a distribution over seeds. A step is one image, one wake and one
 sleep update; a machine's steps are those of all its restarts and tries, and of all the machines it
 is the best of. Times are of training all seeds of a row side by side, on the machine of README.
-Measures are exact, by enumeration, unless a row says that they are sampled.
+Measures are exact, by enumeration, unless a row says that they are sampled. Recovery, by q or by
+the posterior, is of the direction (of the bars, their orientation) from the sum of the top units'
+expected states, each with the best sign; by top state, it is from what each state of all top units
+together says of the direction, in whatever code.
 """
 
 
@@ -37,7 +41,7 @@ def section(name: str, comparison: Comparison, arms: Sequence[Reached], picture:
     header += [f"{each.label}, median (quartiles)" for each in measures]
     header += [f"best {each.label.split(' (')[0]}" for each in measures]
     selective = any(arm.selective >= 0 for arm in arms)
-    header += [f"share of selectivity >= {SELECTIVE}"] if selective else []
+    header += [f"share of selectivity >= {SELECTIVE} (95% interval)"] if selective else []
     lines = [f"## {comparison.title}", "", comparison.about, ""]
     lines += [f"    python run.py compare {name}", ""]
     lines += [_row([*header, "training (s)"]), _row(["---"] * (len(header) + 1))]
@@ -52,10 +56,10 @@ def section(name: str, comparison: Comparison, arms: Sequence[Reached], picture:
             for measure, of in zip(measures, values, strict=True)
         ]
         if selective:
-            known = reached.selective >= 0 and count
-            row.append(f"{reached.selective / count:.2f}" if known else "-")
+            row.append(_share(reached.selective, count))
         lines.append(_row([*row, f"{reached.train_seconds:,.0f}"]))
-    lines += ["", *(_goal(goal, arms) for goal in comparison.goals)]
+    if comparison.goals:
+        lines += ["", *(_goal(goal, arms) for goal in comparison.goals)]
     lines += ["", f"![{comparison.title}]({picture})"]
     return "\n".join(lines)
 
@@ -130,7 +134,7 @@ def _strips(
             label = f"goal for the {goal.of}"
             axes.plot(goal.bound, y + 0.42, "^", color=colour, ms=8, label=label, clip_on=False)
     if any(goal.of != "share" for goal in goals):
-        axes.legend(loc="best", fontsize=9)
+        axes.legend(loc="best", fontsize=9, frameon=True, framealpha=1, edgecolor="none")
     axes.set_xlabel(measure.label)
     axes.grid(axis="x", color="#E6E6E6")
     axes.set_axisbelow(True)
@@ -157,9 +161,17 @@ def _spread(values: np.ndarray) -> str:
     return f"{middle} ({low} to {high})"
 
 
+def _share(hits: int, trials: int) -> str:
+    if hits < 0 or not trials:
+        return "-"
+    low, high = wilson(hits, trials)
+    return f"{hits / trials:.2f} ({low:.2f} to {high:.2f})"
+
+
 def _number(value: float) -> str:
     return f"{value:.3f}" if np.isfinite(value) else "-"
 
 
 def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    escaped = (cell.replace("|", "\\|") for cell in cells)
+    return f"| {' | '.join(escaped)} |"

@@ -5,10 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import jax
 import numpy as np
 
 from hmjax.errors import require
 from hmjax.experiment import Experiment
+from hmjax.likelihood import recognised_tops
+from hmjax.machine import Params
+from hmjax.measures import state_recovery, weights_of
 from hmjax.study import Studied, Study, read, settings_of
 from hmjax.tasks import best_accuracy, entropy_bits
 
@@ -18,25 +22,52 @@ SELECTIVE = 0.3
 Of = Literal["median", "best", "share"]
 
 
+class Machines(NamedTuple):
+    """Trained machines of one experiment.
+
+    Attributes:
+      experiment: but for its seed.
+      rows: of `population.npz`, by name.
+      params: with a leading axis over the machines.
+    """
+
+    experiment: Experiment
+    rows: dict[str, np.ndarray]
+    params: Params
+
+
 class Measure(NamedTuple):
     """A number that machines are compared by.
 
     Attributes:
       label: for people, with its unit.
-      of: the measure of each machine of a setting, given the rows of `population.npz` and the
-        experiment.
+      of: the measure of each machine; NaN where it has none.
       best: `np.min` or `np.max`, whichever is better.
       limit: what no machine can pass.
     """
 
     label: str
-    of: Callable[[dict[str, np.ndarray], Experiment], np.ndarray]
+    of: Callable[[Machines], np.ndarray]
     best: Callable[[np.ndarray], float]
     limit: Callable[[Experiment], float]
 
 
-def _recovery(rows: dict[str, np.ndarray], experiment: Experiment) -> np.ndarray:
-    return rows["direction_recovery_exact" if experiment.is_exact else "direction_recovery"]
+def _recovery(machines: Machines) -> np.ndarray:
+    exact = machines.experiment.is_exact
+    return machines.rows["direction_recovery_exact" if exact else "direction_recovery"]
+
+
+def _recovery_by_state(machines: Machines) -> np.ndarray:
+    experiment, task = machines.experiment, machines.experiment.task
+    if not experiment.is_exact:
+        return np.full(len(machines.rows["seed"]), np.nan)
+    images, weights = task.support().images, weights_of(task)
+
+    def one(params: Params) -> jax.Array:
+        tops = recognised_tops(params, images)
+        return state_recovery(tops, weights.probabilities, weights.class_given_image)
+
+    return np.asarray(jax.jit(lambda params: jax.lax.map(one, params))(machines.params))
 
 
 def _best_possible(experiment: Experiment) -> float:
@@ -46,27 +77,32 @@ def _best_possible(experiment: Experiment) -> float:
 MEASURES = {
     "nll": Measure(
         "NLL (bits)",
-        lambda rows, experiment: rows[experiment.nll],
+        lambda machines: machines.rows[machines.experiment.nll],
         np.min,
         lambda experiment: entropy_bits(experiment.task.support()),
     ),
-    "kl": Measure("KL to the data (bits)", lambda rows, _: rows["kl_bits"], np.min, lambda _: 0.0),
+    "kl": Measure(
+        "KL to the data (bits)", lambda machines: machines.rows["kl_bits"], np.min, lambda _: 0.0
+    ),
     "recovery": Measure("recovery by q (share)", _recovery, np.max, _best_possible),
+    "by_state": Measure(
+        "recovery by q, by top state (share)", _recovery_by_state, np.max, _best_possible
+    ),
     "posterior": Measure(
         "recovery by the posterior (share)",
-        lambda rows, _: rows["direction_recovery_posterior"],
+        lambda machines: machines.rows["direction_recovery_posterior"],
         np.max,
         _best_possible,
     ),
     "gap": Measure(
         "KL(q, posterior) (bits)",
-        lambda rows, _: -rows["elbo_bits"] - rows["exact_nll_bits"],
+        lambda machines: -machines.rows["elbo_bits"] - machines.rows["exact_nll_bits"],
         np.min,
         lambda _: 0.0,
     ),
     "selectivity": Measure(
         "strongest |selectivity|",
-        lambda rows, _: rows["strongest_selectivity"],
+        lambda machines: machines.rows["strongest_selectivity"],
         np.max,
         lambda _: 1.0,
     ),
@@ -166,7 +202,9 @@ def reached(arm: Arm, studied: Studied) -> Reached:
     chosen = np.arange(len(nll)) * arm.best_of + nll.argmin(axis=1)
     chosen = chosen[np.isfinite(nll.min(axis=1))]
     rows = {name: leaf[chosen] for name, leaf in rows.items()}
-    values = {name: measure.of(rows, experiment) for name, measure in MEASURES.items()}
+    params = jax.tree.map(lambda leaf: leaf[chosen], studied.params[0])
+    machines = Machines(experiment, rows, params)
+    values = {name: measure.of(machines) for name, measure in MEASURES.items()}
     known = rows["selectivity_known"].all()
     selective = int((rows["strongest_selectivity"] >= SELECTIVE).sum()) if known else -1
     return Reached(arm, values, selective, studied.results["train_seconds"])

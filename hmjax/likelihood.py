@@ -122,6 +122,29 @@ def recognition_bound(params: Params, images: jax.Array) -> Marginal:
     return value
 
 
+def recognised_tops(params: Params, images: jax.Array) -> jax.Array:
+    """Exact q(x_L | v): how probable each top state is to the recognition net.
+
+    Args:
+      params: the machine.
+      images: `[n, n_0]` of zeros and ones.
+
+    Returns:
+      `[n, 2**n_L]`, in the order of `all_states(n_L)`.
+
+    Raises:
+      ValueError: if a layer is too large to enumerate (see `ENUMERABLE`).
+    """
+    images = _checked(params, images)
+    *lower, top = params.recognition
+    below = all_states(len(top.weight)) if lower else images
+    table = _probabilities(machine.logits(top, below))
+    for level in reversed(range(len(lower))):
+        below = all_states(len(lower[level].weight)) if level else images
+        table = expectation(table, machine.logits(lower[level], below))
+    return table
+
+
 def expectation(table: jax.Array, logit: jax.Array) -> jax.Array:
     """The expectation of a function of binary units that fire independently.
 

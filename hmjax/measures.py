@@ -217,6 +217,29 @@ def class_recovery(
     return jnp.max(jnp.maximum(score, jnp.sum(weight) - score))
 
 
+def state_recovery(tops: jax.Array, weight: jax.Array, class_given_image: jax.Array) -> jax.Array:
+    """How much the top states tell of the class, in whatever code they say it.
+
+    Where `class_recovery` reads a class off the sum of the top units, each with its sign, this
+    knows P(class | top state): an image is named after the class that its top states speak for on
+    average.
+
+    Args:
+      tops: `[n, states]`, the probability of each top state given each image.
+      weight: `[n]`, how much each image counts; summing to 1.
+      class_given_image: `[n, classes]`, P(class | image): what naming that class scores.
+
+    Returns:
+      The share named correctly, `[]`.
+    """
+    joint = weight[:, None] * class_given_image
+    of_state = jnp.matmul(tops.T, joint, precision="highest")
+    # A state that is never on speaks for no class.
+    of_state /= jnp.maximum(jnp.sum(of_state, axis=1, keepdims=True), jnp.finfo(jnp.float32).tiny)
+    named = jnp.argmax(jnp.matmul(tops, of_state, precision="highest"), axis=1)
+    return jnp.sum(jnp.take_along_axis(joint, named[:, None], axis=1))
+
+
 def _nearest_class(
     mean_top: jax.Array, weight: jax.Array, class_given_image: jax.Array
 ) -> jax.Array:

@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ TINY = Comparison(
         Arm("best of 2", Study(SMALL, seeds=6), best_of=2),
         Arm("large, sampled", Study(LARGE, seeds=3)),
     ),
-    measures=("nll", "recovery", "gap"),
+    measures=("nll", "recovery", "gap", "selectivity"),
     goals=(Goal("once", "nll", "median", 100), Goal("best of 2", "recovery", "best", 1.5)),
 )
 
@@ -63,6 +64,8 @@ def test_a_comparison_is_trained_once_and_its_section_is_kept_up_to_date(tiny, c
     assert page.endswith("<!-- /tiny -->\nkept\n")
     assert "old" not in page
     assert "## A tiny one" in page
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1  # as many cells in each
     assert "](docs/results/tiny.png)" in page
     with Image.open(tiny / "docs" / "results" / "tiny.png") as picture:
         assert len(set(picture.convert("L").tobytes())) > 8

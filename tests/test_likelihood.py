@@ -23,6 +23,9 @@ def test_the_independent_reference_is_reproduced(path):
     bound = likelihood.recognition_bound(params, images)
     np.testing.assert_allclose(bound.log_prob, reference["elbo_nats"], rtol=RELATIVE)
     np.testing.assert_allclose(bound.mean_top, reference["mean_top"], rtol=RELATIVE)
+    tops = likelihood.recognised_tops(params, images)
+    mean_top = tops @ likelihood.all_states(params.prior.bias.size)
+    np.testing.assert_allclose(mean_top, reference["mean_top"], rtol=RELATIVE)
 
     task = hmjax.Bars() if "bars" in path.stem else hmjax.Shifter()
     if path.stem == "shifter_large":
@@ -65,6 +68,9 @@ def test_exact_values_equal_brute_force_at_any_depth(sizes):
     bound = likelihood.recognition_bound(params, images)
     np.testing.assert_allclose(bound.log_prob, (q * (log_p - log_q)).sum(axis=1), rtol=1e-4)
     np.testing.assert_allclose(bound.mean_top, np.einsum("vs,vsk->vk", q, top), rtol=1e-4)
+    is_state = (top[:, :, None] == likelihood.all_states(sizes[-1])).all(axis=-1)
+    tops = np.einsum("vs,vst->vt", q, is_state)
+    np.testing.assert_allclose(likelihood.recognised_tops(params, images), tops, rtol=1e-4)
 
 
 def test_sums_that_underflow_in_float64_are_taken_in_log_space():

@@ -5,7 +5,7 @@ import pytest
 from helpers import DATA, evaluate, random_params
 
 import hmjax
-from hmjax import machine, measures
+from hmjax import likelihood, machine, measures
 from hmjax.tasks.base import best_accuracy
 
 KEY = jax.random.key(0)
@@ -56,6 +56,23 @@ def test_four_shifts_are_recovered_by_a_machine_that_reads_them_off():
         jnp.asarray(support.class_given_image, jnp.float32),
     )
     assert float(recovery) == pytest.approx(best_accuracy(support), abs=1e-5)
+
+
+def test_a_code_that_signs_do_not_read_is_read_by_state():
+    # Four images, each with its own state of two top units; the class is whether the units differ.
+    tops, weight = jnp.eye(4), jnp.full(4, 0.25)
+    mean_top = tops @ likelihood.all_states(2)
+    differ = jnp.array([[1.0, 0], [0, 1], [0, 1], [1, 0]])
+    assert measures.state_recovery(tops, weight, differ) == 1
+    assert measures.class_recovery(mean_top, weight, differ) <= 0.75
+    # Not even if the class is one unit, as every unit has a sign and the other one varies too.
+    first = differ[jnp.array([0, 0, 1, 1])]
+    assert measures.state_recovery(tops, weight, first) == 1
+    assert measures.class_recovery(mean_top, weight, first) == 0.75
+    # Where no state tells, the commoner class is named.
+    nothing = jnp.broadcast_to(jnp.array([1.0, 0, 0, 0]), (4, 4))
+    mostly = jnp.array([[1.0, 0], [1, 0], [1, 0], [0, 1]])
+    assert measures.state_recovery(nothing, weight, mostly) == 0.75
 
 
 def test_measures_without_meaning_are_nan():

@@ -53,6 +53,6 @@ comparison = Comparison(
             Study(_recipe(400_000, machine=Machine((16, 8), 4, visible_bias=-2.0))),
         ),
     ),
-    measures=("recovery", "nll"),
+    measures=("recovery", "by_state", "nll"),
     goals=(Goal("four directions, 32-32-4: restarts, sampled", "recovery", "median", 0.85),),
 )

@@ -32,7 +32,10 @@ comparison = Comparison(
         "with dead hidden units, and with neighbours around the ring that agree on the wrong "
         "direction; neither more samples nor other rates or optimisers get them out. Making a few "
         "units anew and keeping what is better does (`configs/shifter_best.py`), further than the "
-        "best of as many machines as cost the same. All but the last are 32-16-4."
+        "best of as many machines as cost the same. All but the last are 32-16-4. The recognition "
+        "net then knows the direction nearly wherever it can be known, but most machines spread it "
+        "over the top units in a code that no sum of signed units reads; a machine with one top "
+        "unit has no such choice (see there)."
     ),
     arms=(
         Arm("wake-sleep, as published", Study(PLAIN)),
@@ -42,7 +45,7 @@ comparison = Comparison(
         Arm("half of it, p_on 0.2", Study(SPARSE)),
         Arm("half of it, 32-24-4, sampled", Study(WIDE)),
     ),
-    measures=("nll", "recovery"),
+    measures=("nll", "recovery", "by_state"),
     goals=(
         Goal("with restarts (shifter_best)", "nll", "median", 8.3),
         Goal("with restarts (shifter_best)", "nll", "best", 8.05),
