@@ -15,12 +15,15 @@ from analysis.weights import fields
 from hmjax import files
 from hmjax.runs import Run, shown_names
 
+FRAMES = 60
 SHOWN = 32
 UNITS = 24
 
 
 def write(run: Run, material: Material, path: Path, *, fps: float) -> None:
-    """Writes a GIF with a frame for each snapshot: fantasies, receptive fields, the curve so far.
+    """Writes a GIF of snapshots: fantasies, receptive fields, the curve so far.
+
+    Each snapshot has a frame, or `FRAMES` of them, evenly spaced from the first to the last.
 
     Args:
       run: a finished run.
@@ -64,12 +67,12 @@ def write(run: Run, material: Material, path: Path, *, fps: float) -> None:
     canvas.draw()
     still = canvas.copy_from_bbox(figure.bbox)
     frames = []
-    for frame, step in enumerate(steps):
+    for frame in np.linspace(0, len(steps) - 1, min(len(steps), FRAMES)).round().astype(int):
         dream_image.set_data(dreams(frame))
         field_image.set_data(drawn(frame))
         for line, curve in ((sampled_line, "is_nll_bits"), (exact_line, "exact_nll_bits")):
             line.set_data(steps[: frame + 1], run.curves[curve][: frame + 1])
-        heading.set_text(f"Dreams after {step:,} steps: NLL {nll[frame]:.2f} bits")
+        heading.set_text(f"Dreams after {steps[frame]:,} steps: NLL {nll[frame]:.2f} bits")
         canvas.restore_region(still)
         for artist in moving:
             figure.draw_artist(artist)

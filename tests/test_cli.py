@@ -55,15 +55,17 @@ def test_train_makes_a_whole_run_folder(arguments, extra, tmp_path, capsys):
                 assert image.info["duration"] == 200
 
 
-def test_figures_draws_again_without_training(tmp_path, capsys):
+def test_figures_draws_again_without_training(tmp_path, capsys, monkeypatch):
     folder = tmp_path / "run"
     assert run.main(["train", "debug", "--no-figures", "--out", str(folder)]) == 0
     assert not (folder / "figures").exists()
     before = {path: path.read_bytes() for path in folder.iterdir()}
+    monkeypatch.setattr("analysis.dream.FRAMES", 3)
     assert run.main(["figures", str(folder), "--fps", "20"]) == 0
     assert {path: path.read_bytes() for path in before} == before
     with Image.open(folder / "figures" / "dream.gif") as image:
         assert image.info["duration"] == 50
+        assert image.n_frames == 3
     assert run.main(["resume", str(folder)]) == 0
     assert "is finished" in capsys.readouterr().out
 
