@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from hmjax.errors import require
@@ -61,7 +62,7 @@ def _recovery_by_state(machines: Machines) -> np.ndarray:
     experiment, task = machines.experiment, machines.experiment.task
     if not experiment.is_exact:
         return np.full(len(machines.rows["seed"]), np.nan)
-    images, weights = task.support().images, weights_of(task)
+    images, weights = jnp.asarray(task.support().images), weights_of(task)
 
     def one(params: Params) -> jax.Array:
         tops = recognised_tops(params, images)
