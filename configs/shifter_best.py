@@ -1,24 +1,39 @@
 """The shifter to the floor: reweighted wake-sleep, non-negative weights and restarts."""
 
+import dataclasses
+from typing import Any
+
 from hmjax import Evaluation, Experiment, Machine, Restarts, Reweighted
 
-STEPS = 2_000_000
-SEARCH = 1_600_000  # steps with restarts; the rates fall after them
 
-experiment = Experiment(
-    "shifter_best",
-    machine=Machine(visible_bias=-2.0),
-    rule=Reweighted(
-        samples=10,
-        recognition="wake",
-        optimiser="momentum",
-        learning_rate=0.01,
-        non_negative=True,
-        decay_at=SEARCH,
-        decay_over=STEPS - SEARCH,
-        decay_factor=0.01,
-    ),
-    restarts=Restarts(until=SEARCH, units=12),
-    evaluation=Evaluation(every=20_000),
-    steps=STEPS,
-)
+def recipe(name: str, steps: int, *, renew_top: bool = True, **changes: Any) -> Experiment:
+    """What is recommended for a shifter, with so many steps: restarts, then falling rates.
+
+    Args:
+      name: of the experiment.
+      steps: a multiple of 100,000; restarts end after four fifths of them.
+      renew_top: whether restarts make top units anew too.
+      changes: other fields of the experiment.
+    """
+    search = steps * 4 // 5
+    experiment = Experiment(
+        name,
+        machine=Machine(visible_bias=-2.0),
+        rule=Reweighted(
+            samples=10,
+            recognition="wake",
+            optimiser="momentum",
+            learning_rate=0.01,
+            non_negative=True,
+            decay_at=search,
+            decay_over=steps - search,
+            decay_factor=0.01,
+        ),
+        restarts=Restarts(until=search, units=12, top=renew_top),
+        evaluation=Evaluation(every=20_000),
+        steps=steps,
+    )
+    return dataclasses.replace(experiment, **changes)
+
+
+experiment = recipe("shifter_best", 2_000_000)

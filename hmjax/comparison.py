@@ -1,6 +1,6 @@
 """Comparisons: studies side by side that answer a question, with goals they are held against."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -9,11 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hmjax import training
 from hmjax.errors import require
 from hmjax.experiment import Experiment
 from hmjax.likelihood import recognised_tops
 from hmjax.machine import Params
-from hmjax.measures import state_recovery, weights_of
+from hmjax.measures import held_out, state_recovery, weights_of
 from hmjax.study import Studied, Study, read, settings_of
 from hmjax.tasks import best_accuracy, entropy_bits
 
@@ -71,6 +72,24 @@ def _recovery_by_state(machines: Machines) -> np.ndarray:
     return np.asarray(jax.jit(lambda params: jax.lax.map(one, params))(machines.params))
 
 
+def _sampled_nll(machines: Machines) -> np.ndarray:
+    """As `train` gives it at the end, on the held-out images of each machine's seed."""
+    experiment = machines.experiment
+    evaluation = experiment.evaluation
+
+    def one(of: tuple[jax.Array, Params]) -> jax.Array:
+        seed, params = of
+        keys = training.keys_of(seed)
+        key = jax.random.fold_in(keys.evaluation, experiment.steps)
+        samples = evaluation.final_samples
+        return held_out(
+            key, keys.held_out, params, samples, task=experiment.task, evaluation=evaluation
+        )["is_nll_bits"]
+
+    each = jax.jit(lambda of: jax.lax.map(one, of))
+    return np.asarray(each((machines.rows["seed"].astype(np.uint32), machines.params)))
+
+
 def _best_possible(experiment: Experiment) -> float:
     return best_accuracy(experiment.task.support())
 
@@ -79,6 +98,12 @@ MEASURES = {
     "nll": Measure(
         "NLL (bits)",
         lambda machines: machines.rows[machines.experiment.nll],
+        np.min,
+        lambda experiment: entropy_bits(experiment.task.support()),
+    ),
+    "sampled": Measure(
+        "NLL, importance-sampled (bits)",
+        _sampled_nll,
         np.min,
         lambda experiment: entropy_bits(experiment.task.support()),
     ),
@@ -195,8 +220,8 @@ def folder_of(comparison: Comparison, arm: Arm, folder: Path) -> Path:
     return folder / f"{comparison.arms.index(arm):02}-{'-'.join(filter(None, name.split('-')))}"
 
 
-def reached(arm: Arm, studied: Studied) -> Reached:
-    """What a finished arm came to."""
+def reached(arm: Arm, studied: Studied, measures: Sequence[str]) -> Reached:
+    """What a finished arm came to, by some of `MEASURES`."""
     experiment = studied.settings[0].experiment
     rows = {name: leaf for name, leaf in studied.rows.items() if len(leaf) == arm.study.seeds}
     nll = np.where(rows["diverged"], np.inf, rows[experiment.nll]).reshape(-1, arm.best_of)
@@ -205,7 +230,7 @@ def reached(arm: Arm, studied: Studied) -> Reached:
     rows = {name: leaf[chosen] for name, leaf in rows.items()}
     params = jax.tree.map(lambda leaf: leaf[chosen], studied.params[0])
     machines = Machines(experiment, rows, params)
-    values = {name: measure.of(machines) for name, measure in MEASURES.items()}
+    values = {name: MEASURES[name].of(machines) for name in measures}
     known = rows["selectivity_known"].all()
     selective = int((rows["strongest_selectivity"] >= SELECTIVE).sum()) if known else -1
     return Reached(arm, values, selective, studied.results["train_seconds"])
@@ -217,7 +242,10 @@ def read_all(comparison: Comparison, folder: Path) -> list[Reached]:
     Raises:
       InvalidInput: if one is not finished or cannot be read.
     """
-    return [reached(arm, read(folder_of(comparison, arm, folder))) for arm in comparison.arms]
+    return [
+        reached(arm, read(folder_of(comparison, arm, folder)), comparison.measures)
+        for arm in comparison.arms
+    ]
 
 
 def value_of(goal: Goal, arms: list[Reached]) -> float:

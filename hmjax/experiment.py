@@ -98,7 +98,9 @@ class Experiment:
             f"{self.steps}",
         )
         if until:
-            units = sum(self.sizes[1:])
+            top, hidden = self.restarts.top, self.machine.hidden
+            require(top or len(hidden) > 0, "restarts.top", top, "needs hidden units to make anew")
+            units = sum(hidden) + self.machine.top * top
             fits = self.restarts.units <= units
             require(fits, "restarts.units", self.restarts.units, f"must be 1 to {units}")
 

@@ -2,9 +2,10 @@
 
 Learning rules get stuck: units die, or agree with their neighbours on the wrong half of a symmetry.
 At each evaluation up to a given step the machine is kept if its NLL is the lowest so far. Training
-then goes on from the lowest, with some hidden and top units, drawn at random, as they would be
-before the first step. A new try is a new machine, and the best so far is sought afresh. At the last
-restart training goes on from the best of all tries as it is, and is not disturbed again.
+then goes on from the lowest, with some hidden and top units (or hidden ones alone), drawn at
+random, as they would be before the first step. A new try is a new machine, and the best so far is
+sought afresh. At the last restart training goes on from the best of all tries as it is, and is not
+disturbed again.
 
 Only the NLL decides, exact or importance-sampled (see `Experiment.nll`), as a measure of the
 machine and no part of the learning rule: neither labels nor directions are looked at. A machine's
@@ -33,6 +34,8 @@ class Restarts:
     """Step up to which every evaluation restarts from the best so far; 0 for no restarts."""
     units: int = 8
     """Units made anew at a restart, at most: how many is drawn from 1 to this."""
+    top: bool = True
+    """Whether top units are made anew too, and not the hidden ones alone."""
     tries: int = 1
     """Tries that the steps are shared out among, each of a new machine; at least 1."""
 
@@ -96,8 +99,10 @@ def restart(
     of_try, of_all = (_better(Found(nll_bits, params), old) for old in best)
     key_count, key_units = jax.random.split(key)
     count = jax.random.randint(key_count, (), 1, restarts.units + 1)
-    units = sum(machine.sizes_of(params)[1:])
-    chosen = jax.random.permutation(key_units, jnp.arange(units) < count)
+    _, *hidden, top = machine.sizes_of(params)
+    spared = 0 if restarts.top else top
+    chosen = jax.random.permutation(key_units, jnp.arange(sum(hidden) + top - spared) < count)
+    chosen = jnp.pad(chosen, (0, spared))
     ends_try = step % (restarts.until // restarts.tries) == 0
     goes_on = _where(ends_try, new, renewed(of_try.params, new, chosen))
     goes_on = _where(step == restarts.until, of_all.params, goes_on)

@@ -8,7 +8,7 @@ from PIL import Image
 import configs
 import hmjax
 import run
-from hmjax import InvalidInput, comparison
+from hmjax import InvalidInput, comparison, training
 from hmjax.comparison import Arm, Comparison, Goal
 from hmjax.study import Study
 
@@ -28,7 +28,7 @@ TINY = Comparison(
         Arm("best of 2", Study(SMALL, seeds=6), best_of=2),
         Arm("large, sampled", Study(LARGE, seeds=3)),
     ),
-    measures=("nll", "recovery", "gap", "selectivity"),
+    measures=("nll", "sampled", "recovery", "by_state", "gap", "selectivity"),
     goals=(Goal("once", "nll", "median", 100), Goal("best of 2", "recovery", "best", 1.5)),
 )
 
@@ -84,6 +84,10 @@ def test_of_machines_that_cost_one_together_the_one_of_least_nll_counts(tiny):
     np.testing.assert_array_equal(best.values["recovery"], chosen)
     np.testing.assert_array_equal(once.values["nll"], nll.ravel()[:3])
     assert (once.values["gap"] > 0).all()
+    for reached, experiment in ((once, SMALL), (large, LARGE)):
+        state = hmjax.train(dataclasses.replace(experiment, seed=2)).state
+        alone = training.measure(dataclasses.replace(experiment, seed=2), state, final=True)
+        np.testing.assert_allclose(reached.values["sampled"][2], alone["is_nll_bits"], rtol=1e-6)
     assert np.isnan(large.values["gap"]).all()
     assert np.isfinite(large.values["nll"]).all()
     assert large.selective == -1
@@ -126,5 +130,6 @@ def test_the_comparisons_hold_together(name):
     assert len(set(arms)) == len(arms)
     assert set(it.measures) <= set(comparison.MEASURES)
     assert {goal.arm for goal in it.goals} <= set(arms)
+    assert {goal.measure for goal in it.goals} <= set(it.measures)
     assert all(arm.study.seeds // arm.best_of >= 64 for arm in it.arms)
     assert "\n" not in it.about

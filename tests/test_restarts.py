@@ -65,6 +65,16 @@ def test_a_restart_goes_on_from_the_better_machine():
     chex.assert_trees_all_equal(params, GOOD)
 
 
+def test_top_units_can_be_spared():
+    settings = Restarts(until=100, units=4, top=False)
+    _, best = after(GOOD, 9.0, restarts.none_yet(BAD), 50, settings)
+    for key in range(20):
+        arguments = BAD, best, jnp.float32(9.5), jnp.asarray(60), NEW
+        params, _ = restarts.restart(jax.random.key(key), *arguments, restarts=settings)
+        chex.assert_trees_all_equal(params.prior, GOOD.prior)
+        assert (params.generative[0].weight != GOOD.generative[0].weight).any()
+
+
 def test_a_new_try_starts_from_a_new_machine_and_the_best_of_all_tries_is_gone_on_from():
     settings = Restarts(until=100, units=2, tries=2)
     params, best = after(GOOD, 9.0, restarts.none_yet(BAD), 50, settings)
@@ -103,3 +113,11 @@ def test_what_cannot_restart_is_refused():
         dataclasses.replace(EXPERIMENT, restarts=Restarts(until=2_000, tries=3))
     with pytest.raises(InvalidInput, match=r"^restarts.units is 9: must be 1 to 8"):
         dataclasses.replace(EXPERIMENT, restarts=Restarts(until=500, units=9))
+    with pytest.raises(InvalidInput, match=r"^restarts.units is 7: must be 1 to 6"):
+        dataclasses.replace(EXPERIMENT, restarts=Restarts(until=500, units=7, top=False))
+    with pytest.raises(InvalidInput, match=r"^restarts.top is False: needs hidden units"):
+        dataclasses.replace(
+            EXPERIMENT,
+            machine=hmjax.Machine((), 2),
+            restarts=Restarts(until=500, units=1, top=False),
+        )
