@@ -17,7 +17,7 @@ def training_curves(run: Run, _: Material) -> Figure:
     nll, recovery = figure.subplots(1, 2)
 
     nll_curve(nll, run)
-    first, last = (_best_nll(run)[i] for i in (0, -1))
+    first, last = (run.curves[run.experiment.nll][i] for i in (0, -1))
     nll.set_title(
         f"Likelihood: NLL from {first:.1f} to {last:.2f} bits, floor {results['entropy_bits']:.2f}"
     )
@@ -40,8 +40,9 @@ def training_curves(run: Run, _: Material) -> Figure:
     )
     recovery.set_ylabel("share of images named correctly")
     recovery.set_ylim(0.45, 1.03)
-    recovery.legend(loc="center right", bbox_to_anchor=(1, 0.72))
-    _steps_axis(recovery, run)
+    lines = recovery.get_legend_handles_labels()
+    figure.legend(*lines, loc="outside lower right", ncols=len(lines[0]))
+    style.steps_axis(recovery, steps[-1])
     return figure
 
 
@@ -69,16 +70,4 @@ def nll_curve(axes: Axes, run: Run) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
     axes.set_ylabel("NLL (bits an image, log scale)")
-    _steps_axis(axes, run)
-
-
-def _best_nll(run: Run):
-    exact = run.curves["exact_nll_bits"]
-    return exact if exact[-1] == exact[-1] else run.curves["is_nll_bits"]
-
-
-def _steps_axis(axes: Axes, run: Run) -> None:
-    last = run.curves["step"][-1]
-    axes.set_xlim(-0.02 * last, 1.02 * last)
-    axes.set_xlabel("training step")
-    axes.xaxis.set_major_formatter(FuncFormatter(style.thousands))
+    style.steps_axis(axes, steps[-1])

@@ -33,8 +33,7 @@ def write(run: Run, material: Material, path: Path, *, fps: float) -> None:
     """
     names = shown_names(run.experiment)
     colours = style.shown_colours(len(names) - 2)
-    steps, nll = run.curves["step"], run.curves["exact_nll_bits"]
-    nll = np.where(np.isfinite(nll), nll, run.curves["is_nll_bits"])
+    steps, nll = run.curves["step"], run.curves[run.experiment.nll]
 
     def dreams(frame: int) -> np.ndarray:
         frames = [colours[what] for what in material.shown_dreams[frame, :SHOWN]]

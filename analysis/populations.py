@@ -11,13 +11,15 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from analysis import style
 from hmjax import Shifter, machine
 from hmjax.runs import shown_names
 from hmjax.statistics import wilson
-from hmjax.study import BROKEN, Studied, named
+from hmjax.studies import Studied
+from hmjax.study import named
+from hmjax.summary import BROKEN
 
 PUBLISHED = {1: (0, 30)}
 """Machines that broke the symmetry, and all there were, by top units; published of the shifter."""
@@ -101,7 +103,7 @@ def time_to_break(studied: Studied) -> Figure:
             color=_colour(index, len(summaries)),
             label=summary["name"] or f"{summary['seeds']} seeds",
         )
-    _steps_axis(axes, steps[-1])
+    style.steps_axis(axes, steps[-1])
     axes.set_ylim(-0.03, 1.03)
     axes.set_ylabel("share of seeds not yet broken")
     axes.set_title(
@@ -130,7 +132,7 @@ def population_curves(studied: Studied) -> Figure:
         axes.axhline(floor, color=style.GREY, ls=":", label=f"entropy of the data {floor:.2f}")
         axes.set_ylim(floor - 0.3, max(floor + 1, np.quantile(nll[1:], 0.995) + 0.3))
         axes.set_title(f"{studied.settings[index].name or 'all seeds'}: median {middle[-1]:.2f}")
-        _steps_axis(axes, steps[-1])
+        style.steps_axis(axes, steps[-1])
         axes.set_ylabel(_nll_label(studied, index))
     panels[0].legend(loc="upper right")
     figure.suptitle(
@@ -334,12 +336,6 @@ def _value(summary: dict, name: str) -> float:
     value = summary[summary["nll"]] if name == "nll" else summary[name]
     value = value["median"] if isinstance(value, dict) else value
     return math.nan if value is None else value
-
-
-def _steps_axis(axes: Axes, last: int) -> None:
-    axes.set_xlim(-0.02 * last, 1.02 * last)
-    axes.set_xlabel("training step")
-    axes.xaxis.set_major_formatter(FuncFormatter(style.thousands))
 
 
 def _legend(figure: Figure, names: list[str]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from hmjax import files
 
@@ -84,6 +85,13 @@ def thousands(steps: float, _: object = None) -> str:
     if steps >= 1e6:
         return f"{steps / 1e6:g}M"
     return f"{steps / 1e3:g}k" if steps >= 1000 else f"{steps:g}"
+
+
+def steps_axis(axes: Axes, last: int) -> None:
+    """Makes the x axis one of training steps, up to the last."""
+    axes.set_xlim(-0.02 * last, 1.02 * last)
+    axes.set_xlabel("training step")
+    axes.xaxis.set_major_formatter(FuncFormatter(thousands))
 
 
 def save(figure: Figure, path: Path) -> None:
