@@ -28,9 +28,20 @@ import tqdm
 import tyro
 
 import configs
-from hmjax import Diverged, Experiment, InvalidInput, files, folders, hosts, platform, runs, study
+from hmjax import (
+    Diverged,
+    Experiment,
+    InvalidInput,
+    files,
+    folders,
+    hosts,
+    platform,
+    runs,
+    studies,
+    study,
+)
 from hmjax.arguments import parse
-from hmjax.comparison import folder_of, read_all
+from hmjax.comparison import check, folder_of, read_all
 from hmjax.errors import require
 from hmjax.rules import RULES, Descent
 from hmjax.study import Study
@@ -84,7 +95,8 @@ class Hosts:
 
     def __post_init__(self) -> None:
         given = self.count is not None and self.index is not None
-        host, _, port = (self.coordinator or "any:1").rpartition(":")
+        where = "any:1" if self.coordinator is None else self.coordinator
+        host, _, port = where.rpartition(":")
         require(
             host != "" and port.isdecimal() and 1 <= int(port) <= 65535,
             "hosts.coordinator",
@@ -220,14 +232,14 @@ def population(arguments: Sequence[str]) -> None:
         f"{experiment.name}{swept}-seeds{options.study.first_seed}-{last}"
     )
     options.hosts.connect()
-    study.create(options.study, folder, overwrite=options.overwrite)
+    studies.create(options.study, folder, overwrite=options.overwrite)
     finish_study(options.study, folder, figures=options.figures)
 
 
 def replay(arguments: Sequence[str]) -> None:
     options = parse(Replay, arguments, "run.py replay")
     folder = options.folder
-    studied = study.read(folder)
+    studied = studies.read(folder)
     experiment = study.member(studied.study, options.seed, options.setting)
     out = options.out or folder / f"replay-setting{options.setting}-seed{options.seed}"
     runs.create(experiment, out, overwrite=options.overwrite)
@@ -248,23 +260,23 @@ def resume(arguments: Sequence[str]) -> None:
     options = parse(Resume, arguments, "run.py resume")
     folder = options.folder
     options.hosts.connect()
-    of_study = hosts.agree(lambda: study.is_study(folder))
+    of_study = hosts.agree(lambda: studies.is_study(folder))
     if not of_study and jax.process_count() > 1:
         raise InvalidInput(f"DIR is {str(folder)!r}: is no population's; one host resumes a run")
     drawn = folder / "figures" / ("" if of_study else "dream.gif")
     if hosts.agree(lambda: folders.is_finished(folder) and drawn.exists()):
-        read = study.read_study if of_study else runs.read_experiment
+        read = studies.read_study if of_study else runs.read_experiment
         read(folder)
         print(f"{folder} is finished; 'figures {folder}' draws its pictures again")
     elif of_study:
-        finish_study(study.read_study(folder), folder, figures=options.figures)
+        finish_study(studies.read_study(folder), folder, figures=options.figures)
     else:
         finish(folder, options)
 
 
 def figures(arguments: Sequence[str]) -> None:
     options = parse(Figures, arguments, "run.py figures")
-    if study.is_study(options.folder):
+    if studies.is_study(options.folder):
         draw_study(options.folder)
     else:
         draw(options.folder, options.movie)
@@ -280,14 +292,13 @@ def compare(arguments: Sequence[str]) -> None:
         require(options.seeds >= 1, "seeds", options.seeds, "must be at least 1")
         comparison = comparison.with_seeds(options.seeds)
     out = options.out or Path("runs") / f"compare-{name}"
+    check(comparison, out)
     for arm in comparison.arms:
         folder = folder_of(comparison, arm, out)
-        if not study.is_study(folder):
-            study.create(arm.study, folder)
-        elif study.read_study(folder) != arm.study:
-            raise InvalidInput(f"{folder} holds another study than {arm.name!r}; remove it first")
+        if not folder.exists():
+            studies.create(arm.study, folder)
         print(f"{arm.name}: {folder}")
-        train_study(arm.study, folder)
+        train_study(arm.study, folder, again=["compare", *arguments])
     reached = read_all(comparison, out)
     style.save(results.draw(comparison, reached), out / "comparison.png")
     print(results.section(name, comparison, reached, str(out / "comparison.png")))
@@ -297,6 +308,8 @@ def write_results(arguments: Sequence[str]) -> None:
     from analysis import results, style
 
     options = parse(Results, arguments, "run.py results")
+    require(options.runs.is_dir(), "runs", str(options.runs), "must be a folder that is there")
+    require_parent(options.out)
     sections = {}
     for name in configs.names(configs.COMPARISONS):
         comparison, folder = configs.load_comparison(name), options.runs / f"compare-{name}"
@@ -320,12 +333,7 @@ def bench(arguments: Sequence[str]) -> None:
 
     options = parse(Bench, arguments, "run.py bench")
     if options.out is not None:
-        require(
-            options.out.parent.is_dir(),
-            "out",
-            str(options.out),
-            "must lie in a folder that is there",
-        )
+        require_parent(options.out)
     with tqdm.tqdm(bar_format="{desc}", leave=False) as bar:
         report = bench.run(
             configs.load("shifter"), quick=options.quick, show=bar.set_description_str
@@ -333,6 +341,10 @@ def bench(arguments: Sequence[str]) -> None:
     print(bench.render(report))
     if options.out is not None:
         files.write_json(options.out, report)
+
+
+def require_parent(out: Path) -> None:
+    require(out.parent.is_dir(), "out", str(out), "must lie in a folder that is there")
 
 
 def list_experiments(arguments: Sequence[str]) -> None:
@@ -348,7 +360,7 @@ def finish(folder: Path, options: Train | Resume | Replay) -> None:
 
     try:
         with (
-            saying("what was trained is kept. Go on with", "resume", folder),
+            saying("what was trained is kept. Go on with", ["resume", str(folder)]),
             progress_bar() as show,
         ):
             results = runs.carry_out(folder, show)
@@ -365,15 +377,21 @@ def finish_study(what: Study, folder: Path, *, figures: bool) -> None:
     """Trains the study of a folder to its end, prints its tables, draws its pictures."""
     from analysis import table
 
-    results = train_study(what, folder)
+    results = train_study(what, folder, again=["resume", str(folder)])
     if hosts.is_first():
         print(table.render_study(folder, results))
         if figures:
             draw_study(folder)
 
 
-def train_study(what: Study, folder: Path) -> dict[str, Any]:
-    """Trains the study of a folder to its end, and gives its results."""
+def train_study(what: Study, folder: Path, *, again: Sequence[str]) -> dict[str, Any]:
+    """Trains the study of a folder to its end, and gives its results.
+
+    Args:
+      what: the study.
+      folder: its folder.
+      again: the arguments of the command that goes on with it after Ctrl-C.
+    """
     from analysis import table
 
     parts = study.parts_of(what)
@@ -381,19 +399,19 @@ def train_study(what: Study, folder: Path) -> dict[str, Any]:
     if hosts.is_first():
         print(table.plan(what, parts))
     with (
-        saying("what was trained is kept. Go on with", "resume", folder),
+        saying("what was trained is kept. Go on with", again),
         tqdm.tqdm(total=total, unit=" steps", unit_scale=True, disable=not hosts.is_first()) as bar,
     ):
-        return study.carry_out(what, folder, lambda done: bar.update(done - bar.n))
+        return studies.carry_out(what, folder, lambda done: bar.update(done - bar.n))
 
 
 @contextlib.contextmanager
-def saying(what: str, command: str, folder: Path) -> Iterator[None]:
-    """Says on Ctrl-C what is there, and the command on a folder that goes on with it."""
+def saying(what: str, arguments: Sequence[str]) -> Iterator[None]:
+    """Says on Ctrl-C what is there, and the arguments of the command that goes on with it."""
     try:
         yield
     except KeyboardInterrupt:
-        by = f"python run.py {command} {shlex.quote(str(folder))}"
+        by = shlex.join(["python", "run.py", *arguments])
         print(f"\ninterrupted; {what}: {by}", file=sys.stderr)
         raise
 
@@ -402,7 +420,7 @@ def draw(folder: Path, movie: Movie) -> None:
     """Draws the pictures of a finished run."""
     from analysis import pictures
 
-    with saying("all is trained. Draw its pictures by", "figures", folder):
+    with saying("all is trained. Draw its pictures by", ["figures", str(folder)]):
         drawn = pictures.draw_all(runs.read(folder), fps=movie.fps)
     print(f"pictures in {drawn}")
 
@@ -411,8 +429,8 @@ def draw_study(folder: Path) -> None:
     """Draws the pictures of a finished study."""
     from analysis import populations
 
-    with saying("all is trained. Draw its pictures by", "figures", folder):
-        drawn = populations.draw_all(study.read(folder))
+    with saying("all is trained. Draw its pictures by", ["figures", str(folder)]):
+        drawn = populations.draw_all(studies.read(folder))
     print(f"pictures in {drawn}")
 
 
@@ -428,9 +446,7 @@ def progress_bar():
                     total=experiment.steps, unit=" steps", unit_scale=True, dynamic_ncols=True
                 )
                 bars.append(stack.enter_context(bar))
-            nll = progress.curves["exact_nll_bits"][-1]
-            if nll != nll:
-                nll = progress.curves["is_nll_bits"][-1]
+            nll = progress.curves[experiment.nll][-1]
             bars[0].set_postfix_str(f"NLL {nll:.3f} bits", refresh=False)
             bars[0].update(int(progress.state.step) - bars[0].n)
 

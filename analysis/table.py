@@ -51,8 +51,8 @@ def render(experiment: Experiment, results: dict[str, Any]) -> str:
 def plan(study: Study, parts: Sequence[Part]) -> str:
     """What a study is about to train, and the memory it is estimated to take."""
     machines = sum(len(part.members) for part in parts)
-    at_once = max(len(part.members) for part in parts)
-    each = max(bytes_a_member(part.members[0]) for part in parts)
+    largest = max(parts, key=lambda part: len(part.members) * bytes_a_member(part.members[0]))
+    at_once, each = len(largest.members), bytes_a_member(largest.members[0])
     swept = "; ".join(
         f"{option} {' '.join(f'{value:g}' for value in values)}"
         for option, values in study.swept().items()

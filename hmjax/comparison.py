@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from hmjax import training
-from hmjax.errors import require
+from hmjax.errors import InvalidInput, require
 from hmjax.experiment import Experiment
 from hmjax.likelihood import recognised_tops
 from hmjax.machine import Params
-from hmjax.measures import held_out, state_recovery, weights_of
-from hmjax.study import Studied, Study, read, settings_of
+from hmjax.measures import Weights, held_out, state_information, state_recovery, weights_of
+from hmjax.studies import Studied, read, read_study
+from hmjax.study import Study, settings_of
 from hmjax.tasks import best_accuracy, entropy_bits
 
 SELECTIVE = 0.3
@@ -45,7 +46,7 @@ class Measure(NamedTuple):
       label: for people, with its unit.
       of: the measure of each machine; NaN where it has none.
       best: `np.min` or `np.max`, whichever is better.
-      limit: what no machine can pass.
+      limit: what no machine can pass, but for the luck of a sampled measure.
     """
 
     label: str
@@ -59,35 +60,47 @@ def _recovery(machines: Machines) -> np.ndarray:
     return machines.rows["direction_recovery_exact" if exact else "direction_recovery"]
 
 
-def _recovery_by_state(machines: Machines) -> np.ndarray:
-    experiment, task = machines.experiment, machines.experiment.task
-    if not experiment.is_exact:
-        return np.full(len(machines.rows["seed"]), np.nan)
-    images, weights = jnp.asarray(task.support().images), weights_of(task)
+def _of_tops(
+    measure: Callable[[jax.Array, Weights], jax.Array],
+) -> Callable[[Machines], np.ndarray]:
+    """A measure of what q says of the top state of every image, `[n, 2**n_L]`."""
 
-    def one(params: Params) -> jax.Array:
-        tops = recognised_tops(params, images)
-        return state_recovery(tops, weights.probabilities, weights.class_given_image)
+    def of(machines: Machines) -> np.ndarray:
+        if not machines.experiment.is_exact:
+            return np.full(len(machines.rows["seed"]), np.nan)
+        task = machines.experiment.task
+        images, weights = jnp.asarray(task.support().images), weights_of(task)
 
-    return np.asarray(jax.jit(lambda params: jax.lax.map(one, params))(machines.params))
+        def one(params: Params) -> jax.Array:
+            return measure(recognised_tops(params, images), weights)
+
+        return np.asarray(jax.jit(lambda params: jax.lax.map(one, params))(machines.params))
+
+    return of
 
 
 def _sampled_nll(machines: Machines) -> np.ndarray:
-    """As `train` gives it at the end, on the held-out images of each machine's seed."""
+    """With `final_samples` an image, on images that no restart has gone by."""
     experiment = machines.experiment
-    evaluation = experiment.evaluation
 
     def one(of: tuple[jax.Array, Params]) -> jax.Array:
         seed, params = of
         keys = training.keys_of(seed)
-        key = jax.random.fold_in(keys.evaluation, experiment.steps)
-        samples = evaluation.final_samples
         return held_out(
-            key, keys.held_out, params, samples, task=experiment.task, evaluation=evaluation
+            jax.random.fold_in(keys.evaluation, experiment.steps),
+            jax.random.fold_in(keys.held_out, experiment.steps),
+            params,
+            experiment.evaluation.final_samples,
+            task=experiment.task,
+            evaluation=experiment.evaluation,
         )["is_nll_bits"]
 
     each = jax.jit(lambda of: jax.lax.map(one, of))
-    return np.asarray(each((machines.rows["seed"].astype(np.uint32), machines.params)))
+    return np.asarray(each((machines.rows["seed"], machines.params)))
+
+
+def _entropy(experiment: Experiment) -> float:
+    return entropy_bits(experiment.task.support())
 
 
 def _best_possible(experiment: Experiment) -> float:
@@ -99,20 +112,33 @@ MEASURES = {
         "NLL (bits)",
         lambda machines: machines.rows[machines.experiment.nll],
         np.min,
-        lambda experiment: entropy_bits(experiment.task.support()),
+        _entropy,
     ),
     "sampled": Measure(
-        "NLL, importance-sampled (bits)",
+        "NLL, sampled (bits)",
         _sampled_nll,
         np.min,
-        lambda experiment: entropy_bits(experiment.task.support()),
+        _entropy,
     ),
     "kl": Measure(
         "KL to the data (bits)", lambda machines: machines.rows["kl_bits"], np.min, lambda _: 0.0
     ),
     "recovery": Measure("recovery by q (share)", _recovery, np.max, _best_possible),
     "by_state": Measure(
-        "recovery by q, by top state (share)", _recovery_by_state, np.max, _best_possible
+        "recovery by q, by top state (share)",
+        _of_tops(
+            lambda tops, weights: state_recovery(
+                tops, weights.probabilities, weights.class_given_image
+            )
+        ),
+        np.max,
+        _best_possible,
+    ),
+    "top_bits": Measure(
+        "top units' information on the image (bits)",
+        _of_tops(lambda tops, weights: state_information(tops, weights.probabilities)),
+        np.min,
+        lambda _: 0.0,
     ),
     "posterior": Measure(
         "recovery by the posterior (share)",
@@ -144,7 +170,9 @@ class Arm:
     study: Study
     """What is trained."""
     best_of: int = 1
-    """Machines of consecutive seeds of which the one of least NLL counts, for the steps of all."""
+    """Machines of consecutive seeds of which one counts, for the steps of all."""
+    best_by: str = "nll"
+    """Which one: the best by this of `MEASURES`."""
 
     def __post_init__(self) -> None:
         require(len(settings_of(self.study)) == 1, "study", self.name, "must have one setting")
@@ -220,14 +248,29 @@ def folder_of(comparison: Comparison, arm: Arm, folder: Path) -> Path:
     return folder / f"{comparison.arms.index(arm):02}-{'-'.join(filter(None, name.split('-')))}"
 
 
+def check(comparison: Comparison, folder: Path) -> None:
+    """Refuses to go on with what is not the comparison's.
+
+    Raises:
+      InvalidInput: if the folder of an arm is there and does not hold its study.
+    """
+    for arm in comparison.arms:
+        of_arm = folder_of(comparison, arm, folder)
+        if of_arm.exists() and read_study(of_arm) != arm.study:
+            raise InvalidInput(f"{of_arm} holds another study than {arm.name!r}; remove it first")
+
+
 def reached(arm: Arm, studied: Studied, measures: Sequence[str]) -> Reached:
     """What a finished arm came to, by some of `MEASURES`."""
     experiment = studied.settings[0].experiment
-    rows = {name: leaf for name, leaf in studied.rows.items() if len(leaf) == arm.study.seeds}
-    nll = np.where(rows["diverged"], np.inf, rows[experiment.nll]).reshape(-1, arm.best_of)
-    chosen = np.arange(len(nll)) * arm.best_of + nll.argmin(axis=1)
-    chosen = chosen[np.isfinite(nll.min(axis=1))]
-    rows = {name: leaf[chosen] for name, leaf in rows.items()}
+    every = Machines(experiment, studied.rows, studied.params[0])
+    by = MEASURES[arm.best_by]
+    worst = np.inf if by.best is np.min else -np.inf
+    ranked = np.where(studied.rows["diverged"], worst, by.of(every)).reshape(-1, arm.best_of)
+    best = ranked.argmin(axis=1) if by.best is np.min else ranked.argmax(axis=1)
+    chosen = np.arange(len(ranked)) * arm.best_of + best
+    chosen = chosen[~studied.rows["diverged"][chosen]]
+    rows = {name: leaf[chosen] for name, leaf in studied.rows.items()}
     params = jax.tree.map(lambda leaf: leaf[chosen], studied.params[0])
     machines = Machines(experiment, rows, params)
     values = {name: MEASURES[name].of(machines) for name in measures}
@@ -240,8 +283,9 @@ def read_all(comparison: Comparison, folder: Path) -> list[Reached]:
     """What every arm of a comparison came to.
 
     Raises:
-      InvalidInput: if one is not finished or cannot be read.
+      InvalidInput: if one is another study, is not finished or cannot be read.
     """
+    check(comparison, folder)
     return [
         reached(arm, read(folder_of(comparison, arm, folder)), comparison.measures)
         for arm in comparison.arms

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+MAX_COUNT = 2**31 - 1
+"""The most steps or samples: they are counted in int32."""
+
 
 class InvalidInput(Exception):
     """A value or a file the user gave cannot be used.

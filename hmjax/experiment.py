@@ -11,7 +11,7 @@ import numpy as np
 import tyro
 
 from hmjax import likelihood
-from hmjax.errors import require
+from hmjax.errors import MAX_COUNT, require
 from hmjax.measures import Evaluation
 from hmjax.restarts import Restarts
 from hmjax.rules import AnyRule, WakeSleep
@@ -19,7 +19,6 @@ from hmjax.tasks import Bars, Shifter
 
 T = TypeVar("T")
 
-MAX_STEPS = 2**31 - 1
 MAX_SEED = 2**32 - 1
 
 
@@ -86,16 +85,16 @@ class Experiment:
             self.name,
             "must be letters, digits, '-' and '_'",
         )
-        require(1 <= self.steps <= MAX_STEPS, "steps", self.steps, f"must be 1 to {MAX_STEPS}")
+        require(1 <= self.steps <= MAX_COUNT, "steps", self.steps, f"must be 1 to {MAX_COUNT}")
         require(0 <= self.seed <= MAX_SEED, "seed", self.seed, f"must be 0 to {MAX_SEED}")
         self.rule.check(self.sizes)
         until, every = self.restarts.until, self.evaluation.every * self.restarts.tries
         require(
-            until <= self.steps and until % every == 0,
+            until < self.steps and until % every == 0,
             "restarts.until",
             until,
-            f"must be a multiple of evaluation.every x restarts.tries, {every}, and at most steps, "
-            f"{self.steps}",
+            f"must be a multiple of evaluation.every x restarts.tries, {every}, and less than "
+            f"steps, {self.steps}",
         )
         if until:
             top, hidden = self.restarts.top, self.machine.hidden

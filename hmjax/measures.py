@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hmjax import likelihood, machine
-from hmjax.errors import require
+from hmjax.errors import MAX_COUNT, require
 from hmjax.machine import Params
 from hmjax.tasks import Task, entropy_bits
 
@@ -51,7 +51,7 @@ class Evaluation:
         ):
             value = getattr(self, field)
             name = f"evaluation.{field.replace('_', '-')}"
-            require(value >= least, name, value, f"must be at least {least}")
+            require(least <= value <= MAX_COUNT, name, value, f"must be {least} to {MAX_COUNT}")
 
 
 def evaluate(
@@ -184,6 +184,35 @@ def exact(params: Params, task: Task, weights: Weights) -> Measures:
     }
 
 
+def of_member(
+    key: jax.Array,
+    key_held_out: jax.Array,
+    params: Params,
+    weights: Weights,
+    *,
+    task: Task,
+    sampled: Task,
+    evaluation: Evaluation,
+) -> Measures:
+    """The measures of a machine in a population: those of `exact`, or where NaN, of `held_out` too.
+
+    Args:
+      key: as for `held_out`, and so is `key_held_out`.
+      key_held_out: for the held-out images.
+      params: the machine.
+      weights: as for `exact`.
+      task: as for `exact`.
+      sampled: as the task of `held_out`; its numbers may be traced.
+      evaluation: how many samples and held-out images.
+    """
+    measured = exact(params, task, weights)
+    if likelihood.is_enumerable(machine.sizes_of(params), len(task.support().images)):
+        return measured
+    return measured | held_out(
+        key, key_held_out, params, evaluation.samples, task=sampled, evaluation=evaluation
+    )
+
+
 def class_recovery(
     mean_top: jax.Array, weight: jax.Array, class_given_image: jax.Array
 ) -> jax.Array:
@@ -238,6 +267,20 @@ def state_recovery(tops: jax.Array, weight: jax.Array, class_given_image: jax.Ar
     of_state /= jnp.maximum(jnp.sum(of_state, axis=1, keepdims=True), jnp.finfo(jnp.float32).tiny)
     named = jnp.argmax(jnp.matmul(tops, of_state, precision="highest"), axis=1)
     return jnp.sum(jnp.take_along_axis(joint, named[:, None], axis=1))
+
+
+def state_information(tops: jax.Array, weight: jax.Array) -> jax.Array:
+    """How much the top states tell of the image, whatever it is: I(x_L; v) in bits.
+
+    Args:
+      tops: `[n, states]`, the probability of each top state given each image.
+      weight: `[n]`, the probability of each image.
+    """
+
+    def entropy(p: jax.Array) -> jax.Array:
+        return jnp.sum(jax.scipy.special.entr(p), axis=-1) / NATS_PER_BIT
+
+    return entropy(weight @ tops) - weight @ entropy(tops)
 
 
 def _nearest_class(

@@ -31,6 +31,8 @@ from hmjax.training import Keys, TrainState
 
 _MEMBERS = PartitionSpec("member")
 
+_MEASURED_AT_ONCE = 16  # members; the exact measures of one of 32-16-4 take some 20 MB
+
 _COMPILED: dict[tuple, jax.stages.Compiled] = {}
 
 
@@ -263,28 +265,26 @@ def compile_measures(
 ) -> jax.stages.Compiled:
     """The program from members to their measures; NaN where parameters are not finite."""
     program, _ = split(members[0], varying(members))
-    tasks, evaluation, is_exact = _tasks(members), members[0].evaluation, members[0].is_exact
+    tasks, evaluation = _tasks(members), members[0].evaluation
     weights: Weights = jax.tree.map(lambda *all: np.stack(all), *map(measures.weights_of, tasks))
 
     def one(member: Members) -> Measures:
         params = member.state.learner.params
-        of_task = jax.tree.map(lambda leaf: jnp.asarray(leaf)[member.task], weights)
-        measured = measures.exact(params, tasks[0], of_task)
-        if not is_exact:
-            task, _ = program.bound(member.numbers)
-            measured |= measures.held_out(
-                jax.random.fold_in(member.keys.evaluation, member.state.step),
-                member.keys.held_out,
-                params,
-                evaluation.samples,
-                task=task,
-                evaluation=evaluation,
-            )
+        sampled, _ = program.bound(member.numbers)
+        measured = measures.of_member(
+            jax.random.fold_in(member.keys.evaluation, member.state.step),
+            member.keys.held_out,
+            params,
+            jax.tree.map(lambda leaf: jnp.asarray(leaf)[member.task], weights),
+            task=tasks[0],
+            sampled=sampled,
+            evaluation=evaluation,
+        )
         finite = training.is_finite(params)
         return jax.tree.map(lambda leaf: jnp.where(finite, leaf, jnp.nan), measured)
 
     name = "measures", program, evaluation, *tasks
-    return _compile(name, _each(one, layout), layout, placed)
+    return _compile(name, _each(one, layout, at_most=_MEASURED_AT_ONCE), layout, placed)
 
 
 def compile_restart(
@@ -295,7 +295,10 @@ def compile_restart(
 
     def one(measured: tuple[Members, jax.Array]) -> TrainState:
         (keys, numbers, _, state), nll_bits = measured
-        return training.restarted(keys.restarts, numbers, state, nll_bits, program=program)
+        again = training.restarted(keys.restarts, numbers, state, nll_bits, program=program)
+        # What has diverged stays so, as it would alone.
+        finite = training.is_finite(state.learner.params)
+        return jax.tree.map(lambda new, old: jnp.where(finite, new, old), again, state)
 
     arguments = placed, jax.ShapeDtypeStruct((layout.places,), jnp.float32)
     return _compile(("restart", program), _each(one, layout), layout, arguments)
@@ -324,11 +327,11 @@ def _put(tree: Any, layout: Layout) -> Any:
     return jax.tree.map(put, tree)
 
 
-def _each(function: Callable, layout: Layout) -> Callable:
+def _each(function: Callable, layout: Layout, at_most: int | None = None) -> Callable:
     """`function` of one member, for all that a device has, a group of them at once."""
+    size = layout.group if at_most is None else min(layout.group, at_most)
     # Not a group of 1: vmap would add an axis to every product, which XLA is slower at.
-    size = layout.group if layout.group > 1 else None
-    return functools.partial(jax.lax.map, function, batch_size=size)
+    return functools.partial(jax.lax.map, function, batch_size=size if size > 1 else None)
 
 
 def _compile(

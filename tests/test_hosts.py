@@ -45,11 +45,12 @@ def same(folder, other) -> bool:
 
 def test_two_hosts_train_the_machines_that_one_does(alone, tmp_path):
     folder = tmp_path / "two"
-    both = start_two([*COMMAND.split(), "--out", str(folder)])
+    both = start_two([*COMMAND.split(), "--figures", "--out", str(folder)])
     said = [process.communicate(timeout=300) for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     assert "NLL, exact (bits)" in said[0][0]
     assert "NLL" not in said[1][0]
+    assert (folder / "figures" / "gallery.png").exists()
     assert same(folder, alone)
 
 

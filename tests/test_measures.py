@@ -58,6 +58,17 @@ def test_four_shifts_are_recovered_by_a_machine_that_reads_them_off():
     assert float(recovery) == pytest.approx(best_accuracy(support), abs=1e-5)
 
 
+def test_the_information_of_top_states_is_that_of_a_channel():
+    weight = np.array([0.5, 0.25, 0.25])
+    each_its_own = np.eye(3)
+    assert measures.state_information(each_its_own, weight) == pytest.approx(1.5)
+    assert measures.state_information(np.full((3, 4), 0.25), weight) == pytest.approx(0, abs=1e-6)
+    # A binary symmetric channel that errs one time in ten.
+    noisy = np.array([[0.9, 0.1], [0.1, 0.9], [0.1, 0.9]])
+    lost = -(0.9 * np.log2(0.9) + 0.1 * np.log2(0.1))
+    assert measures.state_information(noisy, weight) == pytest.approx(1 - lost, rel=1e-5)
+
+
 def test_a_code_that_signs_do_not_read_is_read_by_state():
     # Four images, each with its own state of two top units; the class is whether the units differ.
     tops, weight = jnp.eye(4), jnp.full(4, 0.25)

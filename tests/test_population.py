@@ -53,7 +53,9 @@ def test_members_that_differ_in_numbers_are_the_machines_they_would_be_alone(tas
             base,
             seed=seed,
             task=dataclasses.replace(task, p_on=p_on),
-            rule=hmjax.WakeSleep(learning_rate=rate, recognition_rate=recognition),
+            rule=hmjax.WakeSleep(
+                learning_rate=rate, recognition_rate=recognition, decay_at=500, decay_over=400
+            ),
             machine=dataclasses.replace(base.machine, weight_scale=scale),
         )
         for seed, p_on, rate, recognition, scale in (
@@ -88,8 +90,9 @@ def test_a_population_saved_and_carried_on_gives_the_same_bits():
     chex.assert_trees_all_equal(whole._replace(train_seconds=0), resumed._replace(train_seconds=0))
 
 
-def test_a_machine_that_diverges_is_nan_and_leaves_the_others_alone():
-    base = experiment(TASKS[0])
+@pytest.mark.parametrize("restarts", [hmjax.Restarts(), hmjax.Restarts(until=800, units=2)])
+def test_a_machine_that_diverges_is_nan_and_leaves_the_others_alone(restarts):
+    base = dataclasses.replace(experiment(TASKS[0]), restarts=restarts)
     wild = hmjax.WakeSleep(learning_rate=3e38, optimiser="momentum")
     tame = dataclasses.replace(base, seed=4, rule=hmjax.WakeSleep(optimiser="momentum"))
     members = [tame, dataclasses.replace(tame, rule=wild)]

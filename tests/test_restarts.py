@@ -96,6 +96,9 @@ def test_a_population_restarts_as_each_of_its_machines_does_alone(hidden):
         alone = hmjax.train(dataclasses.replace(experiment, seed=seed))
         mine = jax.tree.map(lambda leaf, i=seed: leaf[i], population.params)
         chex.assert_trees_all_equal(mine, alone.params)
+        # What restarts go by has to be the same bits, however it was compiled.
+        nll = experiment.nll
+        np.testing.assert_array_equal(population.curves[nll][:, seed], alone.curves[nll])
 
 
 def test_without_restarts_nothing_is_carried_for_them():
@@ -111,6 +114,8 @@ def test_what_cannot_restart_is_refused():
         InvalidInput, match=r"^restarts.until is 2000: must be a multiple of .*1500"
     ):
         dataclasses.replace(EXPERIMENT, restarts=Restarts(until=2_000, tries=3))
+    with pytest.raises(InvalidInput, match=r"^restarts.until is 4000: .* less than steps, 4000"):
+        dataclasses.replace(EXPERIMENT, restarts=Restarts(until=4_000))
     with pytest.raises(InvalidInput, match=r"^restarts.units is 9: must be 1 to 8"):
         dataclasses.replace(EXPERIMENT, restarts=Restarts(until=500, units=9))
     with pytest.raises(InvalidInput, match=r"^restarts.units is 7: must be 1 to 6"):

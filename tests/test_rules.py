@@ -1,4 +1,5 @@
 import dataclasses
+import typing
 
 import chex
 import jax
@@ -19,7 +20,7 @@ from hmjax import (
     likelihood,
     machine,
 )
-from hmjax.rules import oracle, reweighted, wake_sleep
+from hmjax.rules import AnyRule, oracle, reweighted, wake_sleep
 
 SIZES = [(5, 3), (6, 4, 2), (32, 16, 4), (4, 3, 3, 2)]
 RULES = [
@@ -35,6 +36,11 @@ RULES = [
     Oracle(),
     Oracle(batch=3, optimiser="momentum"),
 ]
+
+
+def test_every_rule_can_be_chosen_and_is_tested():
+    named = set(hmjax.rules.RULES.values())
+    assert named == set(typing.get_args(AnyRule)) == set(map(type, RULES))
 
 
 @pytest.mark.parametrize("batch", [1, 7])
@@ -266,6 +272,8 @@ def test_visible_weights_stay_non_negative():
         {"batch": 0},
         {"optimiser": "magic"},
         {"decay_at": -1},
+        {"decay_at": 2**31},
+        {"decay_over": 2**31},
         {"decay_over": -1},
         {"decay_factor": 0.0},
         {"samples": 0},

@@ -14,7 +14,7 @@ from PIL import Image
 import configs
 import hmjax
 import run
-from hmjax import study
+from hmjax import studies, study
 from hmjax.study import Study, Sweep
 
 EXPERIMENT = dataclasses.replace(configs.load("debug"), steps=1000)
@@ -60,7 +60,7 @@ def test_the_folder_opens_in_plain_numpy_and_agrees_with_itself(swept):
         "results.json",
         "figures",
     }
-    assert study.read_study(swept) == SWEPT
+    assert studies.read_study(swept) == SWEPT
     rows, curves = np.load(swept / "population.npz"), np.load(swept / "metrics.npz")
     assert {len(array) for array in rows.values()} == {12}
     assert rows["seed"].tolist() == [5, 6, 7] * 4
@@ -80,7 +80,7 @@ def test_the_folder_opens_in_plain_numpy_and_agrees_with_itself(swept):
 
 
 def test_every_machine_of_a_study_is_the_one_it_would_be_alone(swept):
-    read = study.read(swept)
+    read = studies.read(swept)
     for index, setting in enumerate(read.settings):
         for place, seed in enumerate((5, 6, 7)):
             alone = hmjax.train(dataclasses.replace(setting.experiment, seed=seed))
@@ -186,7 +186,7 @@ def test_a_damaged_study_is_named_on_one_line(swept, tmp_path, name, content, sa
 
 def test_an_empty_part_is_refused_and_kept(tmp_path, capsys):
     folder = tmp_path / "empty"
-    study.create(Study(hmjax.Experiment("small", steps=10), seeds=2), folder)
+    studies.create(Study(hmjax.Experiment("small", steps=10), seeds=2), folder)
     (folder / "part-0.npz").touch()
     assert run.main(["resume", str(folder), "--no-figures"]) == 2
     assert "part-0.npz" in capsys.readouterr().err
@@ -202,8 +202,8 @@ def test_what_is_not_known_is_said_to_be_so(tmp_path):
     )
     folder = tmp_path / "three"
     what = Study(experiment, seeds=2)
-    study.create(what, folder)
-    (setting,) = study.carry_out(what, folder)["settings"]
+    studies.create(what, folder)
+    (setting,) = studies.carry_out(what, folder)["settings"]
     assert setting["broken_share"] is None
     assert setting["exact_nll_bits"] is not None
     rows = np.load(folder / "population.npz")
@@ -215,8 +215,8 @@ def test_what_is_not_known_is_said_to_be_so(tmp_path):
 def test_a_machine_whose_measures_overflow_has_diverged(tmp_path):
     experiment = hmjax.Experiment("wild", rule=hmjax.WakeSleep(learning_rate=1e37), steps=50)
     what = Study(experiment, seeds=2)
-    study.create(what, tmp_path / "wild")
-    (setting,) = study.carry_out(what, tmp_path / "wild")["settings"]
+    studies.create(what, tmp_path / "wild")
+    (setting,) = studies.carry_out(what, tmp_path / "wild")["settings"]
     assert setting["diverged_seeds"] == [0, 1]
     assert setting["exact_nll_bits"] is None
     assert setting["broken_share"] is None
@@ -226,10 +226,10 @@ def test_a_part_of_another_study_is_refused_and_kept(tmp_path, capsys):
     folder, other = tmp_path / "a", tmp_path / "b"
     small = Study(EXPERIMENT, seeds=2)
     for path, seeds in ((folder, 2), (other, 3)):
-        study.create(dataclasses.replace(small, seeds=seeds), path)
+        studies.create(dataclasses.replace(small, seeds=seeds), path)
     part, *_ = study.parts_of(small)
     progress = hmjax.population.start(part.members)
-    hmjax.files.write_arrays(other / "part-0.npz", study._kept(small, progress))
+    hmjax.files.write_arrays(other / "part-0.npz", studies._kept(small, progress))
     before = (other / "part-0.npz").read_bytes()
     assert run.main(["resume", str(other)]) == 2
     assert "belongs to another study" in capsys.readouterr().err
@@ -268,6 +268,7 @@ def test_a_machine_that_diverges_is_named_counted_and_left_out(tmp_path, capsys)
         ("--sweep.batch 2", "--sweep.batch"),
         ("--sweep.colour 2", "--sweep.colour"),
         ("--hosts.coordinator nowhere", "hosts.coordinator is 'nowhere'"),
+        ("--hosts.coordinator= --hosts.count 2 --hosts.index 0", "hosts.coordinator is ''"),
         ("--hosts.coordinator a:1", "needs hosts.count and hosts.index"),
         ("--hosts.coordinator a:1 --hosts.count 2 --hosts.index 2", "hosts.index is 2"),
         ("--hosts.index 0", "need hosts.coordinator"),

@@ -7,9 +7,10 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
-from hmjax.errors import require
+from hmjax.errors import MAX_COUNT, require
 from hmjax.machine import Layer, Params, Prior
 
 Optimiser = Literal["sgd", "momentum", "adam"]
@@ -98,8 +99,9 @@ class Descent:
         )
         require(self.batch >= 1, "rule.batch", self.batch, "must be at least 1 image")
         at, over = self.decay_at, self.decay_over
-        require(at is None or at >= 0, "rule.decay-at", at, "must be step 0 or a later one")
-        require(over >= 0, "rule.decay-over", over, "must be 0 steps or more")
+        most = f"must be 0 to {MAX_COUNT}"
+        require(at is None or 0 <= at <= MAX_COUNT, "rule.decay-at", at, most)
+        require(0 <= over <= MAX_COUNT, "rule.decay-over", over, most)
         require(over == 0 or at is not None, "rule.decay-over", over, "needs rule.decay-at")
 
     def check(self, sizes: tuple[int, ...]) -> None:
@@ -167,7 +169,9 @@ class Descent:
             for rate, layer in zip(self.layer_rates, updates, strict=False)
         )
 
-    def _optimiser(self, rate: float) -> optax.GradientTransformation:
+    def _optimiser(self, rate: Any) -> optax.GradientTransformation:
+        # In float32 as it is when traced, so that what a schedule makes of it is the same.
+        rate = np.float32(rate) if isinstance(rate, float) else rate
         schedule: optax.ScalarOrSchedule = rate
         match self.decay_at, self.decay_over:
             case None, _:

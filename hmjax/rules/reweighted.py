@@ -1,9 +1,11 @@
 """Reweighted wake-sleep: wake-sleep whose wake phase weighs several interpretations of an image.
 
   x^k ~ q(. | v), k = 1..K,  w_k = p(x^k) / q(x^k | v), normalised over k
-  wake    theta += rate * sum_k w_k grad log p(x^k),
-          and, unless recognition learns by sleep alone, phi += rate * sum_k w_k grad log q(x^k | v)
-  sleep   x ~ p, the net that the wake update has just made: phi += rate * grad log q(x | x_0)
+  wake    theta += rate * sum_k w_k grad log p(x^k)
+  then, as `recognition` says, by
+  wake    phi += rate * sum_k w_k grad log q(x^k | v)
+  sleep   phi += rate * grad log q(x | x_0), x ~ p, the net that the wake update has just made
+  both    phi += rate / 2 * the sum of both
 
 Averaged over the batch. With K = 1 the weights are 1, and with sleep alone this is wake-sleep. For
 large K the wake updates approach the gradients of log p(v) and of -KL(p(. | v) || q(. | v)).

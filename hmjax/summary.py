@@ -1,0 +1,216 @@
+"""What a study came to: a row for each machine, and the statistics of each setting."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hmjax import measures, runs, statistics, training
+from hmjax.experiment import Experiment
+from hmjax.machine import Params
+from hmjax.population import Progress
+from hmjax.study import Part, Study, settings_of
+
+BROKEN = 0.1
+"""A machine has broken the symmetry when a top unit's exact |selectivity| is at least this."""
+
+_BEST: dict[str, Callable[[np.ndarray], Any]] = {
+    "strongest_selectivity": np.nanargmax,
+    "exact_nll_bits": np.nanargmin,
+    "kl_bits": np.nanargmin,
+    "elbo_bits": np.nanargmax,
+    "direction_recovery_exact": np.nanargmax,
+    "direction_recovery_posterior": np.nanargmax,
+    "is_nll_bits": np.nanargmin,
+    "direction_recovery": np.nanargmax,
+}
+"""What is told of a setting's machines, measure by measure, and which of them is best."""
+
+
+class Finished(NamedTuple):
+    """What is kept of a part once it is trained.
+
+    Attributes:
+      params: the machines, with a leading axis over the members.
+      finite: bool `[s]`, whether all parameters of each are.
+      curves: as in `hmjax.population.Progress`, those that `population.npz` is made of.
+      train_seconds: spent in training.
+    """
+
+    params: Params
+    finite: np.ndarray
+    curves: measures.Measures
+    train_seconds: float
+
+
+def finished(progress: Progress) -> Finished:
+    """What is kept of a part's last progress."""
+    params = progress.state.learner.params
+    return Finished(
+        params,
+        np.asarray(training.is_finite_each(params)),
+        {
+            name: curve
+            for name, curve in progress.curves.items()
+            if curve.ndim <= 2 or name == "selectivity_exact"
+        },
+        float(progress.train_seconds),
+    )
+
+
+def summarise(
+    study: Study, rows: Mapping[str, np.ndarray], curves: Mapping[str, np.ndarray]
+) -> dict[str, Any]:
+    """The statistics of a study, as JSON values.
+
+    Args:
+      study: what was studied.
+      rows: the arrays of `population.npz`.
+      curves: the arrays of `metrics.npz`.
+    """
+    settings = settings_of(study)
+    summaries, counts, nll = [], [], []
+    for index, setting in enumerate(settings):
+        of_setting = rows["setting"] == index
+        mine = {name: array[of_setting] for name, array in rows.items()}
+        good = ~mine["diverged"]
+        seeds, times = mine["seed"][good], mine["broke_at_step"][good]
+        broken = mine["broken"][good]
+        known = setting.experiment.is_exact and _has_selectivity(setting.experiment)
+        hits, trials = int(broken.sum()), len(broken)
+        counts.append((hits, trials) if known and trials else None)
+        nll.append(mine[setting.experiment.nll][good])
+        units = np.bincount(
+            mine["selective_units"][good & mine["selectivity_known"]],
+            minlength=setting.experiment.sizes[-1] + 1,
+        )
+        summaries.append(
+            {
+                "name": setting.name,
+                "values": setting.values,
+                **runs.about(setting.experiment),
+                "seeds": len(good),
+                "diverged_seeds": mine["seed"][~good].tolist(),
+                "broken": hits if known else None,
+                "broken_share": hits / trials if known and trials else None,
+                "broken_interval": statistics.wilson(hits, trials) if known else None,
+                "broke_at_step": statistics.time_quantiles(times) if known else None,
+                "not_yet_broken": statistics.survival(times, curves["step"]).tolist()
+                if known
+                else None,
+                "selective_units": units.tolist() if known else None,
+                "nll": setting.experiment.nll,
+                **{
+                    name: _spread(seeds, mine[name][good], best) if name in mine else None
+                    for name, best in _BEST.items()
+                },
+                "never_broke": seeds[~broken & np.isinf(times)].tolist() if known else None,
+            }
+        )
+    differences = [
+        {
+            "from": settings[0].name,
+            "to": settings[index].name,
+            "broken_share": first and count and statistics.share_difference(first, count),
+            "median_nll_bits": statistics.bootstrap_median_difference(nll[0], nll[index])
+            if summaries[0]["nll"] == summaries[index]["nll"]
+            else None,
+        }
+        for first in counts[:1]
+        for index, count in enumerate(counts)
+        if index
+    ]
+    return {
+        "steps": study.experiment.steps,
+        "first_seed": study.first_seed,
+        "seeds": study.seeds,
+        "broken_means": f"a top unit of exact |selectivity| {BROKEN} or more at the last step",
+        "step": curves["step"].tolist(),
+        "settings": summaries,
+        "differences": differences,
+    }
+
+
+def tables(
+    study: Study, parts: Sequence[Part], finished: Sequence[Finished]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """What `population.npz` and `metrics.npz` hold."""
+    tops = max(part.members[0].sizes[-1] for part in parts)
+
+    def joined(name: str) -> np.ndarray:
+        unknown = [np.full_like(each.curves["exact_nll_bits"], np.nan) for each in finished]
+        several = zip(finished, unknown, strict=True)
+        return np.concatenate([each.curves.get(name, none) for each, none in several], axis=1)
+
+    curves = {"step": finished[0].curves["step"]}
+    named = {name: leaf.ndim for each in finished for name, leaf in each.curves.items()}
+    scalars = [name for name, axes in named.items() if axes == 2]
+    curves |= {name: joined(name) for name in scalars}
+    selectivity = np.concatenate(
+        [
+            np.pad(
+                each.curves["selectivity_exact"],
+                ((0, 0), (0, 0), (0, tops - each.curves["selectivity_exact"].shape[2])),
+                constant_values=np.nan,
+            )
+            for each in finished
+        ],
+        axis=1,
+    )
+    # A unit that is not there is NaN; a machine of which nothing is known has nothing else.
+    present = np.isfinite(selectivity).any(axis=2)
+    strongest = np.where(present, np.nan_to_num(np.abs(selectivity)).max(axis=2), np.nan)
+    curves["strongest_selectivity"] = strongest
+    known = present[-1]
+    good = np.concatenate(
+        [
+            each.finite & np.isfinite(each.curves[part.members[0].nll][-1])
+            for part, each in zip(parts, finished, strict=True)
+        ]
+    )
+    counts: dict[tuple[int, ...], int] = {}
+    place = []
+    for part in parts:
+        sizes = part.members[0].sizes
+        already = counts.get(sizes, 0)
+        counts[sizes] = already + len(part.members)
+        place.append(np.arange(already, counts[sizes]))
+    rows = {
+        "seed": np.array([each.seed for part in parts for each in part.members], np.uint32),
+        "setting": np.concatenate([part.setting for part in parts]),
+        "place": np.concatenate(place),
+        "diverged": ~good,
+        **{name: curves[name][-1] for name in scalars},
+        "selectivity_exact": selectivity[-1],
+        "strongest_selectivity": strongest[-1],
+        "selectivity_known": known,
+        "selective_units": np.where(
+            known, (np.nan_to_num(np.abs(selectivity[-1])) >= BROKEN).sum(axis=1), -1
+        ),
+        "broken": strongest[-1] >= BROKEN,
+        "broke_at_step": np.where(
+            known,
+            statistics.first_at_least(np.nan_to_num(strongest), curves["step"], BROKEN),
+            np.nan,
+        ),
+    }
+    return rows, curves
+
+
+def _has_selectivity(experiment: Experiment) -> bool:
+    return len(experiment.task.class_labels) == 2
+
+
+def _spread(
+    seeds: np.ndarray, values: np.ndarray, best: Callable[[np.ndarray], Any]
+) -> dict[str, Any] | None:
+    """Quantiles of values by seed, and which seeds are best, worst and in the middle."""
+    spread = statistics.quantiles(values)
+    if spread is None:
+        return None
+    worst = np.nanargmin if best is np.nanargmax else np.nanargmax
+    middle = np.nanargmin(np.abs(values - spread["median"]))
+    named = {"best": best(values), "worst": worst(values), "middle": middle}
+    return spread | {
+        name: {"seed": int(seeds[i]), "value": float(values[i])} for name, i in named.items()
+    }
