@@ -33,7 +33,7 @@ comparison = Comparison(
         Arm("the same, best of 3", Study(ONCE, seeds=192), best_of=3),
         Arm("with restarts (bars_best)", Study(BEST)),
     ),
-    measures=("kl", "recovery", "by_state"),
+    measures=("kl", "recovery"),
     goals=(
         Goal("with restarts (bars_best)", "kl", "median", 0.10),
         Goal("with restarts (bars_best)", "kl", "best", 0.02),
