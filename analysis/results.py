@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from analysis import style
 from hmjax import files
@@ -127,14 +128,18 @@ def _strips(
         axes.plot([low, high], [y, y], color=style.BLACK, lw=1.5)
         axes.plot([middle, middle], [y - 0.27, y + 0.27], color=style.BLACK, lw=3)
     names = [arm.arm.name for arm in arms]
+    marked: dict[str, Line2D] = {}
     for goal in goals:
         if goal.of != "share":
             y = names.index(goal.arm)
             colour = style.VERMILLION if goal.of == "median" else style.GREEN
-            label = f"goal for the {goal.of}"
-            axes.plot(goal.bound, y + 0.42, "^", color=colour, ms=8, label=label, clip_on=False)
-    if any(goal.of != "share" for goal in goals):
-        axes.legend(loc="best", fontsize=9, frameon=True, framealpha=1, edgecolor="none")
+            (mark,) = axes.plot(goal.bound, y + 0.42, "^", color=colour, ms=8, clip_on=False)
+            marked[f"goal for the {goal.of}"] = mark
+    if marked:
+        handles, labels = list(marked.values()), list(marked)
+        axes.legend(
+            handles, labels, fontsize=9, frameon=True, framealpha=1, edgecolor="none", loc="best"
+        )
     axes.set_xlabel(measure.label)
     axes.grid(axis="x", color="#E6E6E6")
     axes.set_axisbelow(True)
