@@ -3,6 +3,7 @@ import re
 
 import numpy as np
 import pytest
+from helpers import ROOT
 from PIL import Image
 
 import configs
@@ -180,3 +181,7 @@ def test_the_comparisons_hold_together(name):
     assert all(arm.study.seeds // arm.best_of >= 64 for arm in it.arms)
     assert {arm.best_by for arm in it.arms} <= set(comparison.MEASURES)
     assert "\n" not in it.about
+    page = (ROOT / "RESULTS.md").read_text()
+    section = page[page.index(f"<!-- {name} -->") : page.index(f"<!-- /{name} -->")]
+    assert it.about in section
+    assert all(f"| {arm} |" in section for arm in arms)

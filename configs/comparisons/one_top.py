@@ -33,7 +33,6 @@ comparison = Comparison(
         Arm("wake-sleep, as published", Study(PLAIN)),
         Arm("reweighted, K = 10", Study(WEIGHTED)),
         Arm("reweighted, non-negative", Study(ONCE)),
-        Arm("the same, best of 7", Study(ONCE, seeds=448), best_of=7),
         Arm("with restarts (one_top)", Study(BEST)),
     ),
     measures=("selectivity", "nll", "recovery"),
