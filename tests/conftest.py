@@ -7,10 +7,14 @@ import pytest
 
 from hmjax import platform
 
-# Programs that the tests start share what they compile with each other, and with nothing else.
+# Tests and programs that they start share what they compile with each other, and nothing else.
 CACHE = tempfile.TemporaryDirectory(prefix="hmjax-tests-")
-os.environ["JAX_COMPILATION_CACHE_DIR"] = CACHE.name
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+for name, value in {
+    "jax_compilation_cache_dir": CACHE.name,
+    "jax_persistent_cache_min_compile_time_secs": 0.1,
+}.items():
+    os.environ[name.upper()] = str(value)
+    jax.config.update(name, value)
 os.environ["MPLBACKEND"] = "agg"
 
 # A shell's background jobs ignore Ctrl-C, and so would the programs that the tests start.
