@@ -6,16 +6,19 @@ from typing import Any
 from hmjax import Evaluation, Experiment, Machine, Restarts, Reweighted
 
 
-def recipe(name: str, steps: int, *, renew_top: bool = True, **changes: Any) -> Experiment:
+def recipe(
+    name: str, steps: int, *, search: int | None = None, renew_top: bool = True, **changes: Any
+) -> Experiment:
     """What is recommended for a shifter, with so many steps: restarts, then falling rates.
 
     Args:
       name: of the experiment.
-      steps: a multiple of 100,000; restarts end after four fifths of them.
+      steps: a multiple of 100,000.
+      search: how many of them are with restarts; four fifths if not given.
       renew_top: whether restarts make top units anew too.
       changes: other fields of the experiment.
     """
-    search = steps * 4 // 5
+    search = search or steps * 4 // 5
     experiment = Experiment(
         name,
         machine=Machine(visible_bias=-2.0),

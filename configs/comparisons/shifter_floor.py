@@ -5,7 +5,7 @@ import dataclasses
 from configs import shifter, shifter_best, shifter_deep
 from configs.shifter_best import recipe
 from hmjax import Evaluation, Machine, Reweighted, Shifter
-from hmjax.comparison import Arm, Comparison, Goal
+from hmjax.comparison import Arm, Comparison, Goal, Of
 from hmjax.study import Study
 
 PLAIN = shifter.experiment
@@ -19,6 +19,12 @@ SHORT = dataclasses.replace(
 SPARSE = recipe("shifter_best", 1_000_000, task=Shifter(p_on=0.2))
 WIDE = recipe("shifter_best", 1_000_000, machine=Machine((24,), visible_bias=-2.0))
 HALF = recipe("shifter_deep", 1_000_000, renew_top=False, machine=shifter_deep.experiment.machine)
+GOALS: tuple[tuple[str, Of, float], ...] = (
+    ("nll", "median", 8.3),
+    ("nll", "best", 8.05),
+    ("recovery", "median", 0.90),
+    ("recovery", "best", 0.955),
+)
 SIXTEEN = "with restarts (shifter_best)"
 DEEP = "the same, 32-16-8-4 (shifter_deep)"
 SIMPLER = "half as long, the simpler of 2"
@@ -51,18 +57,9 @@ comparison = Comparison(
         Arm("32-24-4, 1M steps, sampled", Study(WIDE)),
     ),
     measures=("nll", "recovery", "by_state", "top_bits", "sampled"),
-    goals=(
-        Goal(SIXTEEN, "nll", "median", 8.3),
-        Goal(SIXTEEN, "nll", "best", 8.05),
-        Goal(SIXTEEN, "recovery", "median", 0.90),
-        Goal(SIXTEEN, "recovery", "best", 0.955),
-        Goal(DEEP, "nll", "median", 8.3),
-        Goal(DEEP, "nll", "best", 8.05),
-        Goal(DEEP, "recovery", "median", 0.90),
-        Goal(DEEP, "recovery", "best", 0.955),
-        Goal(SIMPLER, "nll", "median", 8.3),
-        Goal(SIMPLER, "nll", "best", 8.05),
-        Goal(SIMPLER, "recovery", "median", 0.90),
-        Goal(SIMPLER, "recovery", "best", 0.955),
+    goals=tuple(
+        Goal(arm, measure, of, bound)
+        for arm in (SIXTEEN, DEEP, SIMPLER)
+        for measure, of, bound in GOALS
     ),
 )
