@@ -15,6 +15,7 @@ from hmjax.experiment import Experiment
 from hmjax.likelihood import recognised_tops
 from hmjax.machine import Params
 from hmjax.measures import Weights, held_out, state_information, state_recovery, weights_of
+from hmjax.runtime.ambient import own_settings
 from hmjax.studies import Studied, read, read_study
 from hmjax.study import Study, settings_of
 from hmjax.tasks import best_accuracy, entropy_bits
@@ -86,8 +87,9 @@ def _sampled_nll(machines: Machines) -> np.ndarray:
     def one(of: tuple[jax.Array, Params]) -> jax.Array:
         seed, params = of
         keys = training.keys_of(seed)
+        key_importance, _ = jax.random.split(jax.random.fold_in(keys.evaluation, experiment.steps))
         return held_out(
-            jax.random.fold_in(keys.evaluation, experiment.steps),
+            key_importance,
             jax.random.fold_in(keys.held_out, experiment.steps),
             params,
             experiment.evaluation.final_samples,
@@ -260,6 +262,7 @@ def check(comparison: Comparison, folder: Path) -> None:
             raise InvalidInput(f"{of_arm} holds another study than {arm.name!r}; remove it first")
 
 
+@own_settings()
 def reached(arm: Arm, studied: Studied, measures: Sequence[str]) -> Reached:
     """What a finished arm came to, by some of `MEASURES`."""
     experiment = studied.settings[0].experiment

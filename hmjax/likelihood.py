@@ -3,13 +3,16 @@
 A layered net needs no sum over all its hidden states at once: each layer is summed out on its own,
 as a table over the states of the layer below. For 32-16-4 that is one 65536 x 16 table and one
 65536 x images sum, where the joint has 2^20 terms an image. A sum over the 2^n states of n units is
-two matrix products over the 2^(n/2) states of half the units each.
+two matrix products over the 2^(n/2) states of half the units each, in float64. Its derivative, the
+wake update under the exact posterior, is taken by the posterior over all states.
 
 Values are in nats.
 """
 
+import functools
 import itertools
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -17,14 +20,23 @@ import numpy as np
 
 from hmjax import machine
 from hmjax.machine import Layer, Params
+from hmjax.runtime.float64 import in_float64
 from hmjax.tasks.base import all_rows
+
+T = TypeVar("T")
 
 ENUMERABLE = 2**28
 """The largest table, in elements, that the exact measures will build for a layer."""
 
-_CHUNK = 2**20  # elements of a table worked on at once, to stay in cache
+_TABLE = 2**20  # elements of a table by row and state that may be made at once
+
+_CHUNK = 2**18  # elements of it that are, where the whole of it is larger
+
+_IMPOSSIBLE = -1e37  # nats, for minus infinity where it may be multiplied by 0
 
 _LEAST = 1e-290  # a sum of up to 2^28 float64 terms of at most 1 that has lost nothing to underflow
+
+_matmul = functools.partial(jnp.matmul, precision="highest")
 
 
 class Marginal(NamedTuple):
@@ -41,7 +53,7 @@ class Marginal(NamedTuple):
 
 def all_states(n: int) -> jax.Array:
     """All states of `n` units, `[2**n, n]` in float32, counting up, the first unit highest."""
-    return jnp.asarray(all_rows(n))
+    return jnp.asarray(all_rows(n), jnp.float32)
 
 
 def is_enumerable(sizes: tuple[int, ...], images: int) -> bool:
@@ -50,6 +62,24 @@ def is_enumerable(sizes: tuple[int, ...], images: int) -> bool:
     return all(low * high <= ENUMERABLE for low, high in itertools.pairwise(rows))
 
 
+def _of_images(function: Callable[[Params, jax.Array], T]) -> Callable[[Params, jax.Array], T]:
+    """`function` of a machine and images that it can enumerate, in float32, compiled."""
+    compiled = jax.jit(function)
+
+    @functools.wraps(function)
+    def checked(params: Params, images: jax.Array) -> T:
+        images = jnp.asarray(images, jnp.float32)
+        sizes = machine.sizes_of(params)
+        if images.ndim != 2 or images.shape[1] != sizes[0]:
+            raise ValueError(f"images have shape {images.shape}, must be [n, {sizes[0]}]")
+        if not is_enumerable(sizes, len(images)):
+            raise ValueError(f"layers {sizes} and {len(images)} images are too many to enumerate")
+        return compiled(params, images)
+
+    return checked
+
+
+@_of_images
 def generative_posterior(params: Params, images: jax.Array) -> Marginal:
     """Exact log p(v) and E[x_L | v] under the generative net.
 
@@ -63,9 +93,8 @@ def generative_posterior(params: Params, images: jax.Array) -> Marginal:
     Raises:
       ValueError: if a layer is too large to enumerate (see `ENUMERABLE`).
     """
-    images = _checked(params, images)
     top = all_states(params.prior.bias.shape[0])
-    marginal = Marginal(machine.log_bernoulli(top, params.prior.bias), top)
+    marginal = Marginal(machine.log_prior(params, top), top)
     for layer in params.generative[:0:-1]:
         marginal = _sum_out(layer, marginal, all_states(layer.weight.shape[1]))
     return _sum_out(params.generative[0], marginal, images)
@@ -88,6 +117,7 @@ def exact_log_prob(params: Params, images: jax.Array) -> jax.Array:
     return generative_posterior(params, images).log_prob
 
 
+@_of_images
 def recognition_bound(params: Params, images: jax.Array) -> Marginal:
     """Exact ELBO and E_q[x_L | v]: what the recognition net makes of each image.
 
@@ -102,26 +132,29 @@ def recognition_bound(params: Params, images: jax.Array) -> Marginal:
     Raises:
       ValueError: if a layer is too large to enumerate (see `ENUMERABLE`).
     """
-    images = _checked(params, images)
     above = all_states(params.prior.bias.shape[0])
-    value = Marginal(machine.log_bernoulli(above, params.prior.bias), above)
+    value = Marginal(machine.log_prior(params, above), above)
     for level in reversed(range(len(params.generative))):
         generative, recognition = params.generative[level], params.recognition[level]
         below = all_states(generative.weight.shape[1]) if level else images
         logit = machine.logits(recognition, below)
-        log_normaliser = machine.log_normaliser(machine.logits(generative, above))
-        table = jnp.column_stack([value.log_prob - log_normaliser, value.mean_top])
-        mean = expectation(table, logit)
+        # Tops that are impossible, as another one is held, count only where q allows them.
+        log_prob = jnp.where(jnp.isneginf(value.log_prob), _IMPOSSIBLE, value.log_prob)
+        log_prob -= machine.log_normaliser(machine.logits(generative, above))
+        mean = expectation(jnp.column_stack([log_prob, value.mean_top]), logit)
         probability = jax.nn.sigmoid(logit)
         entropy = machine.log_normaliser(logit) - jnp.sum(logit * probability, axis=-1)
         # x_l . logits is affine in x_{l+1}, so that its mean is had from the mean of x_{l+1}.
-        field = jnp.matmul(below, generative.weight.T, precision="highest")
-        energy = jnp.sum(probability * field, axis=-1) + jnp.sum(below * generative.bias, axis=-1)
-        value = Marginal(mean[:, 0] + energy + entropy, mean[:, 1:])
+        field = _matmul(below, generative.weight.T)
+        energy = jnp.sum(probability * field, axis=-1) + _matmul(below, generative.bias)
+        log_prob = mean[:, 0] + energy + entropy
+        log_prob = jnp.where(mean[:, 0] < _IMPOSSIBLE * 1e-28, -jnp.inf, log_prob)
+        value = Marginal(log_prob, mean[:, 1:])
         above = below
     return value
 
 
+@_of_images
 def recognised_tops(params: Params, images: jax.Array) -> jax.Array:
     """Exact q(x_L | v): how probable each top state is to the recognition net.
 
@@ -135,7 +168,6 @@ def recognised_tops(params: Params, images: jax.Array) -> jax.Array:
     Raises:
       ValueError: if a layer is too large to enumerate (see `ENUMERABLE`).
     """
-    images = _checked(params, images)
     *lower, top = params.recognition
     below = all_states(len(top.weight)) if lower else images
     table = _probabilities(machine.logits(top, below))
@@ -185,88 +217,131 @@ def importance_sampled(
 
     images = jnp.asarray(images, jnp.float32)
     none = Marginal(
-        jnp.full(len(images), -jnp.inf), jnp.zeros((len(images), len(params.prior.bias)))
+        jnp.full(len(images), -jnp.inf, jnp.float32),
+        jnp.zeros((len(images), len(params.prior.bias)), jnp.float32),
     )
     total = jax.lax.fori_loop(0, samples, add, none)
-    return Marginal(total.log_prob - jnp.log(samples), total.mean_top / samples)
+    count = jnp.asarray(samples, jnp.float32)
+    return Marginal(total.log_prob - jnp.log(count), total.mean_top / count)
 
 
 def _sum_out(layer: Layer, above: Marginal, rows: jax.Array) -> Marginal:
-    """From all states of the layer above to the given rows `[n, n_out]` of the layer below."""
-    logit = machine.logits(layer, all_states(len(layer.weight)))
-    offset = above.log_prob - machine.log_normaliser(logit)
-    # row . logit is a sum over the units above that are on. What it is on average goes to the
-    # offset, so that both of them span less.
-    each = jnp.matmul(rows, layer.weight.T, precision="highest")
-    mean = jnp.mean(each, axis=0)
-    field = each - mean
-    offset += jnp.matmul(all_states(len(mean)), mean, precision="highest")
-
-    in_float64, is_good = _sum_in_float64(offset, above.mean_top, field)
-    summed = jax.lax.cond(
-        is_good, lambda: in_float64, lambda: _sum_in_log_space(offset, above.mean_top, field)
-    )
-    log_prob = summed.log_prob + jnp.matmul(rows, layer.bias, precision="highest")
-    return Marginal(log_prob, summed.mean_top)
+    """From all states of the layer above to the given rows `[m, n_out]` of the layer below."""
+    fits = len(rows) * len(above.log_prob) <= _TABLE
+    return (_sum_by_posterior if fits else _sum_large)(layer, above, rows)
 
 
-def _sum_in_float64(
-    offset: jax.Array, mean_top: jax.Array, field: jax.Array
+@jax.custom_jvp
+def _sum_large(layer: Layer, above: Marginal, rows: jax.Array) -> Marginal:
+    units = len(layer.weight)
+    halves = all_states(units // 2), all_states(units - units // 2)
+    by_products, is_good = _sum_by_products(layer, above, rows, halves)
+    return jax.lax.cond(is_good, lambda: by_products, lambda: _sum_by_posterior(layer, above, rows))
+
+
+@_sum_large.defjvp
+def _(primals: tuple, tangents: tuple) -> tuple[Marginal, Marginal]:
+    return _sum_large(*primals), jax.jvp(_sum_by_posterior, primals, tangents)[1]
+
+
+@in_float64
+def _sum_by_products(
+    layer: Layer, above: Marginal, rows: jax.Array, halves: tuple[jax.Array, jax.Array]
 ) -> tuple[Marginal, jax.Array]:
-    """Sums exp(offset + field . h) over all states h of a layer, as matrix products.
+    """`_sum_by_posterior`, several times faster, by products of what half the units each give.
 
     Args:
-      offset: `[2**n]`, by state.
-      mean_top: `[2**n, n_L]`, by state.
-      field: `[m, n]`.
+      layer: predicts the rows.
+      above: of all states of the layer above.
+      rows: `[m, n_out]`.
+      halves: all states of the first and of the second half of the layer above.
 
     Returns:
-      The log of the sums and the mean of `mean_top` under their terms; and whether they are good,
-      bool `[]`, as they are unless so much has underflown that it would be seen.
+      The marginal of the rows; and whether it is good, bool `[]`, as it is unless so much has over-
+      or underflown that it would be seen.
     """
-    first, second = _by_half(field)
-    highest = [jnp.max(part, axis=-1, keepdims=True) for part in (first, second, offset)]
-    with jax.enable_x64(True):
-        first, second, offset = (
-            jnp.exp((part - most).astype(jnp.float64))
-            for part, most in zip((first, second, offset), highest, strict=True)
-        )
-        table = jnp.column_stack([offset, offset[:, None] * mean_top.astype(jnp.float64)])
-        sums = _sum_of_products(first, second, table)
-        total = sums[:, 0]
-        log_total = jnp.log(total).astype(jnp.float32)
-        mean = (sums[:, 1:] / total[:, None]).astype(jnp.float32)
-        # On a TPU, float64 spans no more than float32.
-        is_good = jnp.all(total > _LEAST) & (jax.default_backend() != "tpu")
-    return Marginal(sum(part[..., 0] for part in highest) + log_total, mean), is_good
+    (weight, bias), (log_prior, mean_top) = layer, above
+    weights = jnp.split(weight, [len(weight) // 2])
+    # A logit is the sum of what the two halves of a state give, and its odds are the product.
+    first, second = (jnp.exp(_matmul(*half)).T for half in zip(halves, weights, strict=True))
+    odds = jnp.exp(bias)[:, None, None] * first[:, :, None] * second[:, None, :]
+    normaliser = jnp.prod(1 + odds, axis=0)
+    log_prior = log_prior.reshape(normaliser.shape) - jnp.log(normaliser)
+    logs = []
+    for axis, (states, half) in enumerate(zip(halves, weights, strict=True)):
+        field = _matmul(_matmul(rows, half.T), states.T)
+        # What it is on average goes to the prior, so that both of them span less.
+        mean = jnp.mean(field, axis=0)
+        logs.append(field - mean[None])
+        log_prior += jnp.expand_dims(mean, 1 - axis)
+    logs.append(log_prior.reshape(1, -1))
+    highest = [jnp.max(log, axis=1, keepdims=True) for log in logs]
+    first, second, prior = (jnp.exp(log - most) for log, most in zip(logs, highest, strict=True))
+    table = jnp.column_stack([prior[0], prior[0][:, None] * mean_top])
+    sums = _sum_of_products(first, second, table)
+    total = sums[:, 0]
+    log_prob = sum(most[:, 0] for most in highest) + jnp.log(total) + _matmul(rows, bias)
+    # On a TPU, float64 spans no more than float32.
+    is_good = jnp.all(total > _LEAST) & jnp.all(jnp.isfinite(normaliser))
+    is_good &= jax.default_backend() != "tpu"
+    return Marginal(log_prob, sums[:, 1:] / total[:, None]), is_good
 
 
-def _sum_in_log_space(offset: jax.Array, mean_top: jax.Array, field: jax.Array) -> Marginal:
-    """What `_sum_in_float64` gives, without its limits and several times slower."""
+def _sum_by_posterior(layer: Layer, above: Marginal, rows: jax.Array) -> Marginal:
+    """Sums by p(h | row) of every state h of the layer, good at any scale of weights."""
+    terms = _joint_terms(layer, above.log_prob)
 
-    def some(field: jax.Array) -> Marginal:
-        first, second = _by_half(field)
-        log_term = offset.reshape(first.shape[1], -1) + (first[:, :, None] + second[:, None])
-        highest = jnp.max(log_term, axis=(1, 2), keepdims=True)
-        term = jnp.exp(log_term - highest).reshape(len(field), -1)
-        total = jnp.sum(term, axis=1)
-        mean = jnp.matmul(term, mean_top, precision="highest") / total[:, None]
-        return Marginal(highest[:, 0, 0] + jnp.log(total), mean)
+    def some(rows: jax.Array) -> Marginal:
+        log_prob, posterior = _bayes(terms, rows)
+        return Marginal(log_prob, _matmul(posterior, above.mean_top))
 
-    chunks = -(-field.shape[0] * len(offset) // _CHUNK)
-    rows = -(-len(field) // chunks)
-    padded = jnp.pad(field, ((0, chunks * rows - len(field)), (0, 0)))
-    summed = jax.lax.map(some, padded.reshape(chunks, rows, -1))
-    return jax.tree.map(lambda leaf: jnp.concatenate(leaf)[: len(field)], summed)
+    m, states = len(rows), len(above.log_prob)
+    if m * states <= _TABLE:
+        return some(rows)
+    size = max(1, _CHUNK // states)
+    chunks = -(-m // size)
+    padded = jnp.pad(rows, ((0, chunks * size - m), (0, 0))).reshape(chunks, size, rows.shape[1])
+    # Tables are not kept for a backward pass but made again, so that there is one at a time.
+    each = jax.lax.map(jax.checkpoint(some), padded)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:m], each)
 
 
-def _by_half(field: jax.Array) -> list[jax.Array]:
-    """Field . h over all states of the first and of the second half of the units."""
-    half = field.shape[-1] // 2
-    return [
-        jnp.matmul(part, all_states(part.shape[-1]).T, precision="highest")
-        for part in (field[..., :half], field[..., half:])
-    ]
+def posterior_given(
+    layer: Layer, log_prob: jax.Array, rows: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Bayes' rule over all states h of a layer, given rows of the layer below.
+
+    Args:
+      layer: predicts the rows.
+      log_prob: `[2**n]`, log p(h) of all states h, in nats.
+      rows: `[m, n_out]`.
+
+    Returns:
+      Log p(row) `[m]`, and p(h | row) `[m, 2**n]`.
+    """
+    return _bayes(_joint_terms(layer, log_prob), rows)
+
+
+def _joint_terms(layer: Layer, log_prob: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """What log p(row, h) of all states h is the sum of; all of it negative, so that none cancels.
+
+    Returns:
+      What each unit of a row adds if it is off and if it is on, `[2**n, n_out]` both, and what is
+      added whatever the row, `[2**n]`.
+    """
+    logit = machine.logits(layer, all_states(len(layer.weight)))
+    off, on = jnp.where(logit > 0, -logit, 0), jnp.where(logit > 0, 0, logit)
+    return off, on, log_prob - jnp.sum(jnp.log1p(jnp.exp(off + on)), axis=1)
+
+
+def _bayes(
+    terms: tuple[jax.Array, jax.Array, jax.Array], rows: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Log p(row) `[m]` and p(h | row) `[m, 2**n]` from `_joint_terms`."""
+    off, on, always = terms
+    log_joint = _matmul(1 - rows, off.T) + _matmul(rows, on.T) + always[None]
+    log_prob = jax.nn.logsumexp(log_joint, axis=1)
+    return log_prob, jnp.exp(log_joint - log_prob[:, None])
 
 
 def _sum_of_products(first: jax.Array, second: jax.Array, table: jax.Array) -> jax.Array:
@@ -283,13 +358,3 @@ def _probabilities(logit: jax.Array) -> jax.Array:
     # Not through a normaliser, whose rounding would add up where units are nearly certain.
     both = jnp.concatenate([log_on, log_off], axis=1), np.concatenate([on, 1 - on])
     return jnp.exp(jnp.matmul(*both, precision="highest"))
-
-
-def _checked(params: Params, images: jax.Array) -> jax.Array:
-    images = jnp.asarray(images, jnp.float32)
-    sizes = machine.sizes_of(params)
-    if images.ndim != 2 or images.shape[1] != sizes[0]:
-        raise ValueError(f"images have shape {images.shape}, must be [n, {sizes[0]}]")
-    if not is_enumerable(sizes, len(images)):
-        raise ValueError(f"layers {sizes} and {len(images)} images are too many to enumerate")
-    return images

@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from hmjax.errors import require
+from hmjax.runtime.ambient import own_generator
 
 States = tuple[jax.Array, ...]
 """A state of every layer, (x_0, ..., x_L), each `[n, n_l]` of zeros and ones."""
@@ -101,7 +102,8 @@ def init(
     pairs = list(itertools.pairwise(sizes))
     shapes = [(high, low) for low, high in pairs] + pairs
     ends = list(itertools.accumulate(math.prod(shape) for shape in shapes))
-    drawn = weight_scale * jax.random.normal(key, (ends[-1],), jnp.float32)
+    with own_generator():
+        drawn = weight_scale * jax.random.normal(key, (ends[-1],), jnp.float32)
     layers = [
         Layer(weight.reshape(shape), jnp.zeros(shape[1], jnp.float32))
         for weight, shape in zip(jnp.split(drawn, ends[:-1]), shapes, strict=True)
@@ -118,7 +120,7 @@ def sum_of_outer(first: jax.Array, second: jax.Array) -> jax.Array:
     """The sum over rows of first^T second, `[n, a]` and `[n, b]` to `[a, b]`."""
     if not _is_few(first):
         return jnp.matmul(first.T, second, precision="highest")
-    return sum(a[:, None] * b for a, b in zip(first, second, strict=True))
+    return sum(a[:, None] * b[None] for a, b in zip(first, second, strict=True))
 
 
 def _rows_times(rows: jax.Array, matrix: jax.Array) -> jax.Array:
@@ -137,22 +139,35 @@ def _is_few(rows: jax.Array) -> bool:
 
 def logits(layer: Layer, inputs: jax.Array) -> jax.Array:
     """The logits `[n, n_out]` that a layer gives its units for inputs `[n, n_in]`."""
-    return _rows_times(inputs, layer.weight) + layer.bias
+    return _rows_times(inputs, layer.weight) + layer.bias[None]
 
 
 def log_bernoulli(x: jax.Array, logit: jax.Array) -> jax.Array:
     """Log Bern(x; sigmoid(logit)) in nats, summed over the last axis."""
-    return jnp.sum(x * logit, axis=-1) - log_normaliser(logit)
+    return jnp.sum(_log_bernoulli_each(*jnp.broadcast_arrays(x, logit)), axis=-1)
+
+
+@jax.custom_jvp
+def _log_bernoulli_each(x: jax.Array, logit: jax.Array) -> jax.Array:
+    return (x * logit - jnp.maximum(logit, 0)) - jnp.log1p(jnp.exp(jnp.minimum(logit, -logit)))
+
+
+# By the logit it is the delta rule, also at 0, where that of what the form is made of is undefined.
+_log_bernoulli_each.defjvps(
+    lambda dx, _, x, logit: logit * dx,
+    lambda dlogit, _, x, logit: (x - jax.nn.sigmoid(logit)) * dlogit,
+)
 
 
 def log_normaliser(logit: jax.Array) -> jax.Array:
     """Sum over the last axis of log(1 + exp(logit)): what Bernoulli units' log_prob is less by."""
-    return jnp.sum(jnp.maximum(logit, 0) + jnp.log1p(jnp.exp(-jnp.abs(logit))), axis=-1)
+    return -jnp.sum(_log_bernoulli_each(jnp.zeros_like(logit), logit), axis=-1)
 
 
 def draw_noise(key: jax.Array, sizes: Sequence[int], n: int) -> Noise:
     """Standard logistic noise for `n` samples of layers of the given sizes."""
-    bits = jax.random.bits(key, (n, sum(sizes)), jnp.uint32)
+    with own_generator():
+        bits = jax.random.bits(key, (n, sum(sizes)), jnp.uint32)
     uniform = ((bits >> 9).astype(jnp.float32) + 0.5) * 2**-23  # never 0, never 1
     noise = jnp.log(uniform / (1 - uniform))
     return tuple(jnp.split(noise, list(itertools.accumulate(sizes[:-1])), axis=-1))
@@ -173,7 +188,7 @@ def recognise_with(noise: Noise, params: Params, images: jax.Array) -> States:
 
 def generate_with(noise: Noise, params: Params) -> States:
     """`generate` with the noise of layers 0, ..., L given."""
-    states = [fire(params.prior.bias, noise[-1])]
+    states = [fire(params.prior.bias[None], noise[-1])]
     for layer, layer_noise in zip(params.generative[::-1], noise[-2::-1], strict=True):
         states.append(fire(logits(layer, states[-1]), layer_noise))
     return tuple(states[::-1])
@@ -211,12 +226,20 @@ def generate(key: jax.Array, params: Params, n: int) -> States:
 
 def hold_top(params: Params, top: jax.Array) -> Params:
     """The machine whose fantasies all have the top state `top` `[n_L]`."""
-    return params._replace(prior=Prior(jnp.where(top > 0, jnp.inf, -jnp.inf)))
+    held = jnp.where(top > 0, jnp.inf, -jnp.inf).astype(params.prior.bias.dtype)
+    return params._replace(prior=Prior(held))
+
+
+def log_prior(params: Params, tops: jax.Array) -> jax.Array:
+    """Log p(x_L) of top states `[n, n_L]`, in nats `[n]`; biases may be infinite."""
+    largest = float(jnp.finfo(jnp.float32).max)
+    log_prob = log_bernoulli(tops, jnp.clip(params.prior.bias, -largest, largest))
+    return jnp.where(log_prob <= -largest, -jnp.inf, log_prob)
 
 
 def log_joint(params: Params, states: States) -> jax.Array:
     """Log p(x_0, ..., x_L) of each row, in nats `[n]`."""
-    log_prob = log_bernoulli(states[-1], params.prior.bias)
+    log_prob = log_prior(params, states[-1])
     for layer, below, above in zip(params.generative, states[:-1], states[1:], strict=True):
         log_prob += log_bernoulli(below, logits(layer, above))
     return log_prob
@@ -224,7 +247,7 @@ def log_joint(params: Params, states: States) -> jax.Array:
 
 def log_recognition(params: Params, states: States) -> jax.Array:
     """Log q(x_1, ..., x_L | x_0) of each row, in nats `[n]`."""
-    log_prob = jnp.zeros(len(states[0]))
+    log_prob = jnp.zeros(len(states[0]), jnp.float32)
     for layer, below, above in zip(params.recognition, states[:-1], states[1:], strict=True):
         log_prob += log_bernoulli(above, logits(layer, below))
     return log_prob

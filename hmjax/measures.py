@@ -15,6 +15,7 @@ import numpy as np
 from hmjax import likelihood, machine
 from hmjax.errors import MAX_COUNT, require
 from hmjax.machine import Params
+from hmjax.runtime.ambient import own_generator
 from hmjax.tasks import Task, entropy_bits
 
 NATS_PER_BIT = float(np.log(2))
@@ -84,16 +85,17 @@ def evaluate(
           held at each one-hot state and, last, all off.
         selectivity, selectivity_exact: `[n_L]`, P(right | x_L = e_k) - P(right | x_L = 0).
     """
-    _, key_fantasies = jax.random.split(key)
+    with own_generator():
+        key_importance, key_fantasies = jax.random.split(key)
+        keys = jax.random.split(key_fantasies, params.prior.bias.size + 2)
 
     def show(key: jax.Array, params: Params) -> jax.Array:
         fantasies = machine.generate(key, params, evaluation.fantasies)[0]
         return jnp.mean(task.shows(fantasies), axis=0)
 
-    keys = jax.random.split(key_fantasies, params.prior.bias.size + 2)
     shown = jax.vmap(show)(keys, variants(params))
     return {
-        **held_out(key, key_held_out, params, samples, task=task, evaluation=evaluation),
+        **held_out(key_importance, key_held_out, params, samples, task=task, evaluation=evaluation),
         "fantasies": shown[-1],
         "shown_given_top": shown[:-1],
         "selectivity": selectivity(shown[:-1], task),
@@ -102,7 +104,7 @@ def evaluate(
 
 
 def held_out(
-    key: jax.Array,
+    key_importance: jax.Array,
     key_held_out: jax.Array,
     params: Params,
     samples: int | jax.Array,
@@ -111,14 +113,15 @@ def held_out(
     evaluation: Evaluation,
 ) -> Measures:
     """The measures of `evaluate` on held-out images, by samples of the recognition net."""
-    key_importance, _ = jax.random.split(key)
     images, labels = task.sample(key_held_out, evaluation.held_out)
     sampled = likelihood.importance_sampled(key_importance, params, images, samples)
-    named = labels[:, None] == jnp.asarray(task.class_labels)
+    named = labels[:, None] == jnp.asarray(task.class_labels, jnp.int32)[None]
     return {
         "is_nll_bits": -jnp.mean(sampled.log_prob) / NATS_PER_BIT,
         "direction_recovery": class_recovery(
-            sampled.mean_top, jnp.full(len(images), 1 / len(images)), named.astype(jnp.float32)
+            sampled.mean_top,
+            jnp.full(len(images), 1 / len(images), jnp.float32),
+            named.astype(jnp.float32),
         ),
     }
 
@@ -162,12 +165,15 @@ def exact(params: Params, task: Task, weights: Weights) -> Measures:
             "shown_given_top_exact": (tops + 1, classes + 2),
             "fantasies_exact": (classes + 2,),
         }
-        return {name: jnp.full(shape, jnp.nan) for name, shape in lengths.items()}
+        return {name: jnp.full(shape, jnp.nan, jnp.float32) for name, shape in lengths.items()}
 
     p_data, class_given_image, entropy = weights
     images = jnp.asarray(support.images)
+    # One after the other, so that their tables take the same memory.
     posterior = likelihood.generative_posterior(params, images)
+    params, posterior = jax.lax.optimization_barrier((params, posterior))
     bound = likelihood.recognition_bound(params, images)
+    params, bound = jax.lax.optimization_barrier((params, bound))
     shown_given_top, shown = shown_exactly(params, task)
     nll_bits = -jnp.sum(p_data * posterior.log_prob) / NATS_PER_BIT
     return {
@@ -197,7 +203,7 @@ def of_member(
     """The measures of a machine in a population: those of `exact`, or where NaN, of `held_out` too.
 
     Args:
-      key: as for `held_out`, and so is `key_held_out`.
+      key: as for `evaluate`, and so is `key_held_out`.
       key_held_out: for the held-out images.
       params: the machine.
       weights: as for `exact`.
@@ -208,8 +214,14 @@ def of_member(
     measured = exact(params, task, weights)
     if likelihood.is_enumerable(machine.sizes_of(params), len(task.support().images)):
         return measured
+    key_importance, _ = jax.random.split(key)
     return measured | held_out(
-        key, key_held_out, params, evaluation.samples, task=sampled, evaluation=evaluation
+        key_importance,
+        key_held_out,
+        params,
+        evaluation.samples,
+        task=sampled,
+        evaluation=evaluation,
     )
 
 
@@ -235,10 +247,10 @@ def class_recovery(
     if classes > 2:
         return _nearest_class(mean_top, weight, class_given_image)
     if units > MAX_SIGNED_UNITS:
-        return jnp.asarray(jnp.nan)
+        return jnp.asarray(jnp.nan, jnp.float32)
     signs = np.array(list(itertools.product((-1, 1), repeat=units - 1)), np.float32)
     signs = np.column_stack([np.ones(len(signs), np.float32), signs])  # up to a global flip
-    centred = mean_top - weight @ mean_top
+    centred = mean_top - (weight @ mean_top)[None]
     positive = jnp.matmul(centred, signs.T, precision="highest") > 0
     first, second = (weight * class_given_image[:, k] for k in (0, 1))
     # Naming the second class where the score is positive, and the first where it is not.
@@ -289,8 +301,9 @@ def _nearest_class(
     joint = weight[:, None] * class_given_image
     p_class = jnp.sum(joint, axis=0)
     # A class without images has its mean at the origin, and is never the nearest.
-    centre = (joint / jnp.where(p_class > 0, p_class, 1)).T @ mean_top
-    away = jnp.sum((mean_top[:, None] - centre) ** 2, axis=-1) + jnp.where(p_class > 0, 0, jnp.inf)
+    centre = (joint / jnp.where(p_class > 0, p_class, 1)[None]).T @ mean_top
+    away = jnp.sum((mean_top[:, None] - centre[None]) ** 2, axis=-1)
+    away = jnp.where(p_class[None] > 0, away, jnp.inf)
     nearest = jnp.argmin(away, axis=-1)
     return jnp.sum(jnp.take_along_axis(joint, nearest[:, None], axis=1))
 
@@ -298,14 +311,14 @@ def _nearest_class(
 def selectivity(shown_given_top: jax.Array, task: Task) -> jax.Array:
     """P(right | x_L = e_k) - P(right | x_L = 0), `[n_L]`, from the rows of `one_hot_and_off`."""
     if len(task.class_labels) != 2:
-        return jnp.full(len(shown_given_top) - 1, jnp.nan)
+        return jnp.full(len(shown_given_top) - 1, jnp.nan, jnp.float32)
     return shown_given_top[:-1, 1] - shown_given_top[-1, 1]
 
 
 def one_hot_and_off(params: Params) -> jax.Array:
     """The top states with one unit on, and last the one with all off: `[n_L + 1, n_L]`."""
     units = params.prior.bias.shape[0]
-    return jnp.concatenate([jnp.eye(units), jnp.zeros((1, units))])
+    return jnp.concatenate([jnp.eye(units), jnp.zeros((1, units))]).astype(jnp.float32)
 
 
 def variants(params: Params) -> Params:
@@ -344,7 +357,7 @@ def shown_exactly(params: Params, task: Task) -> tuple[jax.Array, jax.Array]:
 def generative_fields(params: Params) -> jax.Array:
     """What each hidden unit draws: p(v | h_j = 1, others 0) - p(v | h = 0), `[n_1, n_0]`."""
     weight, bias = params.generative[0]
-    return jax.nn.sigmoid(bias + weight) - jax.nn.sigmoid(bias)
+    return jax.nn.sigmoid(bias[None] + weight) - jax.nn.sigmoid(bias)[None]
 
 
 def recognition_fields(params: Params) -> jax.Array:

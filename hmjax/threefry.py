@@ -33,6 +33,16 @@ def threefry2x32(
     return x, y
 
 
+def key_of(seed: int | jax.Array) -> jax.Array:
+    """What `jax.random.key(seed)` is by default, whatever generator or offset the user's JAX has.
+
+    Args:
+      seed: 0 to 2^32 - 1; may be traced.
+    """
+    low = jnp.asarray(seed, jnp.uint32)
+    return jax.random.wrap_key_data(jnp.stack([jnp.zeros_like(low), low]), impl="threefry2x32")
+
+
 def unrolled(key: jax.Array) -> jax.Array:
     """The same key, to be drawn from by the unrolled cipher; the bits stay the same.
 
@@ -53,7 +63,7 @@ def _counting(shape: tuple[int, ...]) -> jax.Array:
 
 
 def _seed(seed: jax.Array) -> jax.Array:
-    return jax.random.key_data(jax.random.key(seed, impl="threefry2x32"))
+    return jax.random.key_data(key_of(seed))
 
 
 def _random_bits(key: jax.Array, bit_width: int, shape: tuple[int, ...]) -> jax.Array:

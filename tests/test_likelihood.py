@@ -68,7 +68,7 @@ def test_exact_values_equal_brute_force_at_any_depth(sizes):
     bound = likelihood.recognition_bound(params, images)
     np.testing.assert_allclose(bound.log_prob, (q * (log_p - log_q)).sum(axis=1), rtol=1e-4)
     np.testing.assert_allclose(bound.mean_top, np.einsum("vs,vsk->vk", q, top), rtol=1e-4)
-    is_state = (top[:, :, None] == likelihood.all_states(sizes[-1])).all(axis=-1)
+    is_state = (top[:, :, None] == likelihood.all_states(sizes[-1])[None, None]).all(axis=-1)
     tops = np.einsum("vs,vst->vt", q, is_state)
     np.testing.assert_allclose(likelihood.recognised_tops(params, images), tops, rtol=1e-4)
 
@@ -77,15 +77,13 @@ def test_sums_that_underflow_in_float64_are_taken_in_log_space():
     # What the images ask of the hidden units, the normaliser refuses by thousands of nats.
     params = random_params(jax.random.key(5), (6, 10, 2), scale=400.0)
     images = likelihood.all_states(6)
-    layer, prior = params.generative[0], likelihood.all_states(10)
-    each = images @ layer.weight.T
-    field = each - each.mean(axis=0)
-    offset = prior @ each.mean(axis=0) - machine.log_normaliser(machine.logits(layer, prior))
-    top = jnp.ones((len(prior), 1))
-    in_float64, is_good = likelihood._sum_in_float64(offset, top, field)
-    in_log_space = likelihood._sum_in_log_space(offset, top, field)
+    layer, log_prior = params.generative[0], jnp.zeros(2**10)
+    above = likelihood.Marginal(log_prior, jnp.ones((2**10, 1)))
+    half = likelihood.all_states(5)
+    by_products, is_good = likelihood._sum_by_products(layer, above, images, (half, half))
+    by_posterior = likelihood._sum_by_posterior(layer, above, images)
     assert not is_good
-    assert not np.allclose(in_float64.log_prob, in_log_space.log_prob, rtol=1e-4)
+    assert not np.allclose(by_products.log_prob, by_posterior.log_prob, rtol=1e-4)
 
     log_joint = machine.log_joint(params, states := every_state((6, 10, 2)))
     log_joint = np.asarray(log_joint, np.float64).reshape(64, -1)

@@ -109,7 +109,7 @@ def test_the_oracle_descends_the_exact_objectives(sizes):
 
     def cross_entropy(params, image):
         log_joint = machine.log_joint(params, states)
-        this = (states[0] == image).all(axis=1)
+        this = (states[0] == image[None]).all(axis=1)
         posterior = jax.nn.softmax(jnp.where(this, jax.lax.stop_gradient(log_joint), -jnp.inf))
         return -posterior @ machine.log_recognition(params, states)
 

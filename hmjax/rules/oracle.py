@@ -64,7 +64,7 @@ def expected_gradients(
       The first in `(params.generative, params.prior)`, the second in `params.recognition`.
     """
     states = [images, *map(likelihood.all_states, machine.sizes_of(params)[1:])]
-    probability = jnp.full(len(images), 1 / len(images))
+    probability = jnp.full(len(images), 1 / len(images), jnp.float32)
     generative, recognition = [], []
     for level, link in enumerate(posterior_chain(params, images)):
         pairs = probability[:, None] * link
@@ -86,18 +86,13 @@ def posterior_chain(params: Params, images: jax.Array) -> list[jax.Array]:
     Returns:
       L tables, `[n, 2**n_1]` and `[2**n_l, 2**n_{l+1}]`, whose rows sum to 1.
     """
-    above = likelihood.all_states(params.prior.bias.shape[0])
-    log_prob = machine.log_bernoulli(above, params.prior.bias)
+    log_prob = machine.log_prior(params, likelihood.all_states(params.prior.bias.shape[0]))
     links = []
     for level in reversed(range(len(params.generative))):
         layer = params.generative[level]
         below = likelihood.all_states(len(layer.bias)) if level else images
-        logit = machine.logits(layer, above)
-        fit = jnp.matmul(below, logit.T, precision="highest") - machine.log_normaliser(logit)
-        joint = fit + log_prob
-        log_prob = jax.nn.logsumexp(joint, axis=1)
-        links.append(jnp.exp(joint - log_prob[:, None]))
-        above = below
+        log_prob, link = likelihood.posterior_given(layer, log_prob, below)
+        links.append(link)
     return links[::-1]
 
 

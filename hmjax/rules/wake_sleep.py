@@ -58,7 +58,7 @@ def wake_gradient(
         delta_rule(layer, inputs=above, targets=below, weights=weights)
         for layer, below, above in zip(params.generative, states[:-1], states[1:], strict=True)
     )
-    error = jax.nn.sigmoid(params.prior.bias) - states[-1]
+    error = jax.nn.sigmoid(params.prior.bias)[None] - states[-1]
     if weights is not None:
         return layers, Prior(weights @ error)
     return layers, Prior(jnp.mean(error, axis=0))

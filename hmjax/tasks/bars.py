@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hmjax.errors import require
+from hmjax.runtime.ambient import own_generator
 from hmjax.tasks.base import Support, all_rows, collect
 
 
@@ -54,16 +55,18 @@ class Bars:
 
     def sample(self, key: jax.Array, n: int) -> tuple[jax.Array, jax.Array]:
         """Draws `n` images `[n, side**2]` in float32 and their labels `[n]`."""
-        key_bars, key_vertical = jax.random.split(key)
-        bars = jax.random.bernoulli(key_bars, self.p_on, (n, self.side)).astype(jnp.float32)
-        vertical = jax.random.bernoulli(key_vertical, self.p_vertical, (n,))
+        with own_generator():
+            key_bars, key_vertical = jax.random.split(key)
+            bars = jax.random.bernoulli(key_bars, jnp.float32(self.p_on), (n, self.side))
+            vertical = jax.random.bernoulli(key_vertical, jnp.float32(self.p_vertical), (n,))
+        bars = bars.astype(jnp.float32)
         shape = (n, self.side, self.side)
         images = jnp.where(
             vertical[:, None, None],
             jnp.broadcast_to(bars[:, None, :], shape),
             jnp.broadcast_to(bars[:, :, None], shape),
         )
-        return images.reshape(n, -1), jnp.where(vertical, 1, -1)
+        return images.reshape(n, -1), jnp.where(vertical, 1, -1).astype(jnp.int32)
 
     def support(self) -> Support:
         """Every image with its probability; 30 images at the default settings."""

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hmjax.errors import require
+from hmjax.runtime.ambient import own_generator
 from hmjax.tasks.base import Support, all_rows, collect
 
 
@@ -66,13 +67,15 @@ class Shifter:
 
     def sample(self, key: jax.Array, n: int) -> tuple[jax.Array, jax.Array]:
         """Draws `n` images `[n, 2 * copies * width]` in float32 and their shifts `[n]`."""
-        key_row, key_shift = jax.random.split(key)
-        row = jax.random.bernoulli(key_row, self.p_on, (n, self.width)).astype(jnp.float32)
-        which = jax.random.randint(key_shift, (n,), 0, len(self.shifts))
+        with own_generator():
+            key_row, key_shift = jax.random.split(key)
+            row = jax.random.bernoulli(key_row, jnp.float32(self.p_on), (n, self.width))
+            which = jax.random.randint(key_shift, (n,), 0, len(self.shifts), jnp.int32)
+        row = row.astype(jnp.float32)
         moved = [jnp.roll(row, shift, axis=1) for shift in self.class_labels]
         chosen = jax.lax.select_n(jnp.broadcast_to(which[:, None], row.shape), *moved)
         images = jnp.concatenate([row] * self.copies + [chosen] * self.copies, axis=1)
-        return images, jnp.asarray(self.class_labels)[which]
+        return images, jnp.asarray(self.class_labels, jnp.int32)[which]
 
     def support(self) -> Support:
         """Every image with its probability; 508 images at the default settings."""
@@ -87,8 +90,8 @@ class Shifter:
         last = probability[:, -self.width :]
         rows, moved, by_class = _ambiguous(self)
         ambiguous = jnp.prod(
-            jnp.where(rows, first[:, None], 1 - first[:, None])
-            * jnp.where(moved, last[:, None], 1 - last[:, None]),
+            jnp.where(rows[None], first[:, None], 1 - first[:, None])
+            * jnp.where(moved[None], last[:, None], 1 - last[:, None]),
             axis=-1,
         )
         only = []

@@ -1,0 +1,1 @@
+"""What is fragile in JAX, each with its reason."""
