@@ -261,7 +261,7 @@ def resume(arguments: Sequence[str]) -> None:
     folder = options.folder
     options.hosts.connect()
     of_study = hosts.agree(lambda: studies.is_study(folder))
-    if not of_study and jax.process_count() > 1:
+    if not of_study and hosts.count() > 1:
         raise InvalidInput(f"DIR is {str(folder)!r}: is no population's; one host resumes a run")
     drawn = folder / "figures" / ("" if of_study else "dream.gif")
     if hosts.agree(lambda: folders.is_finished(folder) and drawn.exists()):
@@ -540,7 +540,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except jax.errors.JaxRuntimeError as error:
-        if jax.process_count() == 1:
+        if not hosts.are_several():
             raise
         reason = str(error).splitlines()[0]
         print(f"error: another host was lost; resume goes on from here: {reason}", file=sys.stderr)

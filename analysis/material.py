@@ -9,6 +9,7 @@ import numpy as np
 from hmjax import machine, measures
 from hmjax.machine import Params
 from hmjax.runs import Run
+from hmjax.threefry import key_of
 
 FANTASIES = 64
 
@@ -41,7 +42,7 @@ def gather(run: Run) -> Material:
     """Draws everything the pictures need in one compiled call."""
     task = run.experiment.task
     shape = task.image_shape
-    key_fantasies, key_inputs, key_recognition = jax.random.split(jax.random.key(0), 3)
+    key_fantasies, key_inputs, key_recognition = jax.random.split(key_of(0), 3)
 
     @jax.jit
     def draw(params: Params, snapshots: Params) -> tuple:

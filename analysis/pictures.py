@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from analysis import curves, dream, fantasies, style, weights
 from analysis.material import Material, gather
 from hmjax.runs import Run
+from hmjax.runtime.ambient import own_settings
 
 Picture = Callable[[Run, Material], Figure]
 
@@ -24,6 +25,7 @@ PICTURES: dict[str, Picture] = {
 SMALL_SUPPORT = 64  # images; up to so many, their recognition codes fit in a picture
 
 
+@own_settings()
 def draw_all(run: Run, *, fps: float) -> Path:
     """Draws every picture of a run into its `figures` folder, `dream.gif` last.
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -16,10 +15,12 @@ from matplotlib.ticker import MaxNLocator
 from analysis import style
 from hmjax import Shifter, machine
 from hmjax.runs import shown_names
+from hmjax.runtime.ambient import own_settings
 from hmjax.statistics import wilson
 from hmjax.studies import Studied
 from hmjax.study import named
 from hmjax.summary import BROKEN
+from hmjax.threefry import key_of
 
 PUBLISHED = {1: (0, 30)}
 """Machines that broke the symmetry, and all there were, by top units; published of the shifter."""
@@ -30,6 +31,7 @@ SHOWN = 24  # fantasies of a machine in the gallery
 Picture = Callable[[Studied], Figure]
 
 
+@own_settings()
 def draw_all(studied: Studied) -> Path:
     """Draws every picture that a study has into its `figures` folder, and returns that."""
     folder = studied.folder / "figures"
@@ -202,7 +204,7 @@ def gallery(studied: Studied) -> Figure:
             style.bare(axes)
             which = spread[end]
             params = studied.machine(index, which["seed"])
-            images = machine.generate(jax.random.key(0), params, SHOWN)[0]
+            images = machine.generate(key_of(0), params, SHOWN)[0]
             what = np.argmax(np.asarray(task.shows(images)), axis=-1)
             picture = style.mosaic(
                 np.asarray(images).reshape(-1, *task.image_shape),

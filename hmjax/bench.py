@@ -7,7 +7,6 @@ compared, so that a slow moment of the machine falls on all of it.
 import functools
 import itertools
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from hmjax import baselines, likelihood, population, training
 from hmjax.experiment import Experiment, split
 from hmjax.folders import environment
 from hmjax.machine import Params
+from hmjax.runtime.ambient import own_settings
 
 POPULATIONS = (1, 4, 16, 64, 256, 1024, 4096)
 
@@ -51,6 +51,7 @@ class Case(NamedTuple):
     scale: float
 
 
+@own_settings()
 def run(
     experiment: Experiment, *, quick: bool, show: Callable[[str], None] = lambda _: None
 ) -> dict[str, Any]:
@@ -107,7 +108,7 @@ def run(
         "cold": cold_start(),
         "floor": floor(experiment.sizes, flops_a_second),
         "rounds": len(timed[0]),
-        "environment": environment() | {"processor": _processor()},
+        "environment": environment(),
     }
 
 
@@ -203,7 +204,8 @@ def _one(experiment: Experiment) -> Case:
 
 def _population(experiment: Experiment, n: int) -> Case:
     steps = max(_BLOCK, _STEPS // n // _BLOCK * _BLOCK)
-    members, layout = population.members_of(experiment, range(n)), population.lay_out(n)
+    members = population.members_of(experiment, range(n))
+    layout = population.lay_out(members)
     placed = population.place(members, layout)
     block = population.compile_block(members, layout, placed, steps)
     return _steps(f"population of {n}", lambda: jax.block_until_ready(block(placed)), n * steps)
@@ -257,7 +259,8 @@ def _exact_one(experiment: Experiment) -> Case:
 
 
 def _exact_many(experiment: Experiment) -> Case:
-    members, layout = population.members_of(experiment, range(64)), population.lay_out(64)
+    members = population.members_of(experiment, range(64))
+    layout = population.lay_out(members)
     placed = population.place(members, layout)
     exact = population.compile_measures(members, layout, placed)
     return _milliseconds("every exact measure of 64", lambda: exact(placed))
@@ -288,13 +291,3 @@ def _steps(name: str, run: Callable[[], Any], steps: int) -> Case:
 
 def _milliseconds(name: str, run: Callable[[], Any]) -> Case:
     return Case(name, lambda: jax.block_until_ready(run()), 1, "ms", 1e3)
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

@@ -19,6 +19,7 @@ import numpy as np
 
 from hmjax.errors import InvalidInput
 from hmjax.machine import Layer, Params, Prior
+from hmjax.runtime.ambient import own_settings
 
 T = TypeVar("T")
 
@@ -142,6 +143,7 @@ def params_template(sizes: tuple[int, ...], *leading: int) -> Params:
     )
 
 
+@own_settings()
 def load_params(path: str | os.PathLike[str]) -> Params:
     """Loads a machine from the `params.npz` of a run folder.
 

@@ -1,6 +1,5 @@
 """What the folders of runs and populations share: made in one step, carried on, checkpointed."""
 
-import importlib.metadata
 import os
 import platform
 import shutil
@@ -11,11 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-import jax
 import numpy as np
 
 from hmjax import files
 from hmjax.errors import InvalidInput, require
+from hmjax.runtime.ambient import bits_depend_on
 
 P = TypeVar("P")
 
@@ -89,26 +88,46 @@ def carry_on(
 
 
 def environment() -> dict[str, Any]:
-    """Versions, device and commit: what besides the experiment the bits may depend on."""
-    packages = ("hmjax", "jax", "jaxlib", "numpy", "optax")
-    device = jax.devices()[0]
+    """Where something is trained: what its bits may depend on, and what else may be of use.
+
+    Raises:
+      InvalidInput: if JAX has no device.
+    """
     return {
         "python": platform.python_version(),
-        "versions": {package: _version(package) for package in packages},
         "platform": platform.platform(),
-        "machine": platform.machine(),
         "cores": os.cpu_count(),
-        "device": {"platform": device.platform, "kind": device.device_kind},
-        "xla_flags": os.environ.get("XLA_FLAGS"),
+        **bits_depend_on(),
         "commit": _commit(),
     }
 
 
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+def compare_environment(folder: Path, say: Callable[[str], None]) -> None:
+    """Says what the bits may depend on that is not as it was when the folder was last written to.
+
+    What it is now is noted in `environment.json`.
+    """
+    path = folder / "environment.json"
+    if not path.exists():
+        return
+    noted, now = files.read_json(path), bits_depend_on()
+    before = [noted, *noted.get("resumed", [])][-1]
+    changed = [
+        f"{name} {_shown(was)} is {_shown(here[name])}"
+        for then, here in ((before.get("versions", {}), now["versions"]), (before, now))
+        for name, was in then.items()
+        if name in here and name != "versions" and here[name] != was
+    ]
+    if changed:
+        say(
+            f"{folder} goes on where {', '.join(changed)} now: what follows may differ in its last "
+            "bits from what it would have been"
+        )
+        files.write_json(path, noted | {"resumed": [*noted.get("resumed", []), now]})
+
+
+def _shown(value: Any) -> str:
+    return " ".join(map(str, value.values())) if isinstance(value, dict) else str(value)
 
 
 def _commit() -> str | None:

@@ -21,6 +21,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from hmjax.errors import InvalidInput
+from hmjax.runtime.ambient import devices
 
 _SUPERVISED = "HMJAX_SUPERVISED"  # in the environment of the process that does the work
 
@@ -109,14 +110,29 @@ def connect(
         raise InvalidInput(f"hosts: no connection within {timeout} s: {reason}") from None
 
 
+def count() -> int:
+    """How many hosts there are.
+
+    Raises:
+      InvalidInput: if JAX has no device here.
+    """
+    devices()
+    return jax.process_count()
+
+
+def are_several() -> bool:
+    """Whether this host has been joined to others, whatever has become of them."""
+    return jax.distributed.is_initialized()
+
+
 def is_first() -> bool:
     """Whether this is host 0."""
-    return jax.process_index() == 0
+    return count() == 1 or jax.process_index() == 0
 
 
 def leave(status: int) -> int:
     """The exit status, for this host alone; among several it ends here, as others may be lost."""
-    if jax.process_count() > 1:
+    if are_several():
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)  # not waiting for the others at the door
@@ -129,7 +145,7 @@ def require_same(what: bytes) -> None:
     Raises:
       InvalidInput: on every host, if one differs.
     """
-    if jax.process_count() == 1:
+    if count() == 1:
         return
     same = what == from_first(lambda: what)
     if not np.all(multihost_utils.process_allgather(np.int32(same))):
@@ -147,7 +163,7 @@ def from_first(make: Callable[[], bytes]) -> bytes:
     Raises:
       InvalidInput: on every host, if it is raised on host 0.
     """
-    if jax.process_count() == 1:
+    if count() == 1:
         return make()
     message, refusal = b"", None
     if is_first():

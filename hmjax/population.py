@@ -14,6 +14,7 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
@@ -27,13 +28,14 @@ from hmjax.errors import require
 from hmjax.experiment import Experiment, Numbers, split, varying
 from hmjax.machine import Params
 from hmjax.measures import Measures, Weights
+from hmjax.runtime.ambient import devices, own_settings
 from hmjax.training import Keys, TrainState
 
 _MEMBERS = PartitionSpec("member")
 
-_MEASURED_AT_ONCE = 16  # members; the exact measures of one of 32-16-4 take some 20 MB
+_DRAWS = 2**29  # bytes of draws that a device makes at once, other than a CPU
 
-_COMPILED: dict[tuple, jax.stages.Compiled] = {}
+_MEASURED_AT_ONCE = 16  # members; the exact measures of one of 32-16-4 take some 20 MB
 
 
 class Population(NamedTuple):
@@ -145,6 +147,7 @@ def members_of(experiment: Experiment, seeds: Sequence[int] | np.ndarray) -> lis
     return [dataclasses.replace(experiment, seed=int(seed)) for seed in seeds]
 
 
+@own_settings()
 def start(members: Sequence[Experiment]) -> Progress:
     """A population before its first step, evaluated once.
 
@@ -152,7 +155,7 @@ def start(members: Sequence[Experiment]) -> Progress:
       members: experiments of one program (see `hmjax.experiment.split`), one or more, that agree
         in `steps` and `evaluation`.
     """
-    layout = lay_out(len(members))
+    layout = lay_out(members)
     placed = place(members, layout)
     measure = compile_measures(members, layout, placed)
     state, seen = gathered((placed.state, measure(placed)), len(members))
@@ -173,38 +176,47 @@ def advance(members: Sequence[Experiment], progress: Progress) -> Iterator[Progr
     experiment = members[0]
     if (done := int(progress.curves["step"][-1])) == experiment.steps:
         return
-    layout = lay_out(len(members))
-    placed = place(members, layout, progress.state)
-    measure = compile_measures(members, layout, placed)
+    with own_settings():
+        layout = lay_out(members)
+        placed = place(members, layout, progress.state)
+        measure = compile_measures(members, layout, placed)
     blocks: dict[int, jax.stages.Compiled] = {}
     while done < experiment.steps:
-        steps = training.steps_of_block(experiment, done)
-        if steps not in blocks:
-            blocks[steps] = compile_block(members, layout, placed, steps)
-        began = time.perf_counter()
-        placed = placed._replace(state=jax.block_until_ready(blocks[steps](placed)))
-        seconds = time.perf_counter() - began
-        done += steps
-        measured = measure(placed)
-        if training.restarts_at(experiment, done):
-            restart = compile_restart(members, layout, placed)
-            placed = placed._replace(state=restart((placed, measured[experiment.nll])))
-        state, seen = gathered((placed.state, measured), len(members))
-        curves = jax.tree.map(
-            lambda history, new: np.concatenate([history, new[None]]),
-            progress.curves,
-            {"step": state.step[0]} | seen,
-        )
-        progress = Progress(state, curves, progress.train_seconds + seconds)
+        with own_settings():
+            steps = training.steps_of_block(experiment, done)
+            if steps not in blocks:
+                blocks[steps] = compile_block(members, layout, placed, steps)
+            began = time.perf_counter()
+            placed = placed._replace(state=jax.block_until_ready(blocks[steps](placed)))
+            seconds = time.perf_counter() - began
+            done += steps
+            measured = measure(placed)
+            if training.restarts_at(experiment, done):
+                restart = compile_restart(members, layout, placed)
+                placed = placed._replace(state=restart((placed, measured[experiment.nll])))
+            state, seen = gathered((placed.state, measured), len(members))
+            curves = jax.tree.map(
+                lambda history, new: np.concatenate([history, new[None]]),
+                progress.curves,
+                {"step": state.step[0]} | seen,
+            )
+            progress = Progress(state, curves, progress.train_seconds + seconds)
         yield progress
 
 
-def lay_out(members: int) -> Layout:
-    """Shares members out among the devices: of this host, or of all hosts there are."""
-    devices = jax.devices() if jax.process_count() > 1 else jax.local_devices()[:members]
-    places = members + -members % len(devices)
-    group = 1 if devices[0].platform == "cpu" else places // len(devices)
-    return Layout(Mesh(np.array(devices), ("member",)), places, group)
+def lay_out(members: Sequence[Experiment]) -> Layout:
+    """Shares members out among the devices: of this host, or of all hosts there are.
+
+    A host that is told `with jax.default_device(d)` alone trains on that.
+    """
+    several = jax.process_count() > 1
+    chosen = jax.devices() if several else devices()[: len(members)]
+    places = len(members) + -len(members) % len(chosen)
+    group = 1
+    if chosen[0].platform != "cpu":
+        fit = max(1, _DRAWS // training.draws_of_chunk(members[0]))
+        group = min(places // len(chosen), fit)
+    return Layout(Mesh(np.array(chosen), ("member",)), places, group)
 
 
 def place(
@@ -334,23 +346,37 @@ def _each(function: Callable, layout: Layout, at_most: int | None = None) -> Cal
     return functools.partial(jax.lax.map, function, batch_size=size if size > 1 else None)
 
 
+@dataclass(frozen=True)
+class _Function:
+    """A function of what a device has, to be compiled."""
+
+    name: tuple
+    """What sets it apart from every other; it is compiled once for arguments alike."""
+    call: Callable = field(compare=False)
+
+
 def _compile(
     name: tuple, function: Callable, layout: Layout, arguments: Any
 ) -> jax.stages.Compiled:
-    """`function` of what a device has, compiled for all devices.
+    """`function` of what a device has, compiled for all devices; JAX keeps what is compiled.
 
     Args:
-      name: what sets the function apart from every other; it is compiled once for arguments alike.
+      name: as that of a `_Function`.
       function: to be compiled.
       layout: the devices.
       arguments: like those it will be given, with a leading axis.
     """
-    shapes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(arguments))
-    key = name, layout, jax.tree.structure(arguments), shapes
-    if key not in _COMPILED:
-        # Members know nothing of one another, so there is nothing to check between devices.
-        each = jax.shard_map(
-            function, mesh=layout.mesh, in_specs=_MEMBERS, out_specs=_MEMBERS, check_vma=False
-        )
-        _COMPILED[key] = jax.jit(each).lower(arguments).compile()
-    return _COMPILED[key]
+    return _on_devices.lower(_Function(name, function), layout, arguments).compile()
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _on_devices(function: _Function, layout: Layout, arguments: Any) -> Any:
+    # Members know nothing of one another, so there is nothing to check between devices.
+    each = jax.shard_map(
+        function.call,
+        mesh=layout.mesh,
+        in_specs=_MEMBERS,
+        out_specs=_MEMBERS,
+        check_vma=False,
+    )
+    return each(arguments)

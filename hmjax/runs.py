@@ -24,7 +24,9 @@ from hmjax.errors import InvalidInput, require
 from hmjax.experiment import Experiment
 from hmjax.machine import Params
 from hmjax.measures import Measures, evaluate
+from hmjax.runtime.ambient import own_settings
 from hmjax.tasks import best_accuracy, entropy_bits
+from hmjax.threefry import key_of
 from hmjax.training import Progress
 
 PROMISED = (
@@ -226,6 +228,7 @@ def _write_checkpoint(
     files.write_arrays(path, _checkpoint(experiment, progress, total_seconds))
 
 
+@own_settings()
 def _read_checkpoint(path: Path, experiment: Experiment) -> tuple[Progress, float]:
     arrays = files.read_arrays(path)
     state = jax.eval_shape(functools.partial(training.init_state, experiment))
@@ -246,10 +249,11 @@ def _read_checkpoint(path: Path, experiment: Experiment) -> tuple[Progress, floa
     return progress, float(checkpoint["total_seconds"])
 
 
+@own_settings()
 def _curves_template(experiment: Experiment) -> Measures:
     """The shapes of `Progress.curves`, -1 standing for however many evaluations."""
     state = jax.eval_shape(functools.partial(training.init_state, experiment))
-    key = jax.eval_shape(jax.random.key, 0)
+    key = jax.eval_shape(key_of, 0)
     take = functools.partial(evaluate, task=experiment.task, evaluation=experiment.evaluation)
     curves = {"step": state.step} | jax.eval_shape(take, key, key, state.learner.params, 1)
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((-1, *leaf.shape), leaf.dtype), curves)

@@ -14,6 +14,8 @@ from hmjax import measures, training
 from hmjax.errors import InvalidInput, require
 from hmjax.experiment import MAX_SEED, Experiment, split
 from hmjax.population import Progress
+from hmjax.runtime.ambient import own_settings
+from hmjax.threefry import key_of
 
 MAX_MACHINES = 2**20
 """More machines than this, of all settings together, are refused."""
@@ -180,11 +182,12 @@ def _with_values(experiment: Experiment, values: Mapping[str, Any]) -> Experimen
     return dataclasses.replace(experiment, task=task, rule=rule, machine=machine)
 
 
+@own_settings()
 def progress_template(members: Sequence[Experiment]) -> Progress:
     """The shapes of a population's progress, -1 standing for however many evaluations."""
     experiment = members[0]
     program, numbers = split(experiment)
-    key = jax.eval_shape(jax.random.key, 0)
+    key = jax.eval_shape(key_of, 0)
 
     def first(key: jax.Array) -> Any:
         state = training.first_state(key, numbers, program=program)
@@ -208,18 +211,14 @@ def progress_template(members: Sequence[Experiment]) -> Progress:
 def bytes_a_member(experiment: Experiment) -> int:
     """An estimate of the memory that one more member of a population takes.
 
-    Its state is there when a block begins, when it ends and as a checkpoint, and on other devices
-    than a CPU the draws of a chunk of steps are there for all members at once; its measures are
-    there at every evaluation, twice while they grow.
+    Its state is there when a block begins, when it ends and as a checkpoint; its measures are there
+    at every evaluation, twice while they grow.
     """
     progress = progress_template([experiment])
     size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(progress.state))
     evaluations = experiment.steps // experiment.evaluation.every + 2
     seen = sum(abs(leaf.size) * leaf.dtype.itemsize for leaf in jax.tree.leaves(progress.curves))
-    drawn = 0
-    if jax.devices()[0].platform != "cpu":
-        drawn = training.draws_of_chunk(experiment)
-    return 3 * size + 2 * evaluations * seen + drawn
+    return 3 * size + 2 * evaluations * seen
 
 
 def automatic_at_once(experiment: Experiment) -> int:

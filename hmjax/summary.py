@@ -9,6 +9,7 @@ from hmjax import measures, runs, statistics, training
 from hmjax.experiment import Experiment
 from hmjax.machine import Params
 from hmjax.population import Progress
+from hmjax.runtime.ambient import own_settings
 from hmjax.study import Part, Study, settings_of
 
 BROKEN = 0.1
@@ -43,6 +44,7 @@ class Finished(NamedTuple):
     train_seconds: float
 
 
+@own_settings()
 def finished(progress: Progress) -> Finished:
     """What is kept of a part's last progress."""
     params = progress.state.learner.params

@@ -22,18 +22,19 @@ from hmjax.machine import Params
 from hmjax.measures import Measures, evaluate
 from hmjax.restarts import Best, none_yet, restart
 from hmjax.rules import State
-from hmjax.threefry import unrolled
+from hmjax.runtime.ambient import default_device, own_generator, own_settings
+from hmjax.threefry import key_of, unrolled
 
 T = TypeVar("T")
 
 _CHUNK = 500  # steps whose draws are made at once
 
+# One thread, so that what it is asked for twice JAX finds compiled the second time.
 _COMPILER = ThreadPoolExecutor(1, thread_name_prefix="compile")
-_COMPILED: dict[tuple[Program, int], Future[jax.stages.Compiled]] = {}
 
 
 class Keys(NamedTuple):
-    """The keys of a seed, named by their use."""
+    """The keys of a seed, named by their use; that of the steps draws by the unrolled cipher."""
 
     init: jax.Array
     steps: jax.Array
@@ -80,9 +81,12 @@ class Progress(NamedTuple):
 
 def keys_of(seed: int | jax.Array) -> Keys:
     """The keys that a seed gives."""
-    return Keys(*jax.random.split(jax.random.key(seed), len(Keys._fields)))
+    with own_generator():
+        keys = Keys(*jax.random.split(key_of(seed), len(Keys._fields)))
+    return keys._replace(steps=unrolled(keys.steps))
 
 
+@own_settings()
 def init_state(experiment: Experiment) -> TrainState:
     """The state before the first step."""
     program, numbers = split(experiment)
@@ -123,7 +127,6 @@ def _scan(
     """Takes `steps` steps with draws made at once; also stacks what `watch` sees after each."""
     task, rule = program.bound(numbers)
     functions = rule.build(program.sizes)
-    key = unrolled(key)
     # Never a loop of a step or two, which XLA would unroll and round differently.
     length = max(steps, _CHUNK)
 
@@ -174,24 +177,26 @@ def in_chunks(take: Callable[[T, int], T], carry: T, steps: int) -> T:
     return take(carry, rest) if rest else carry
 
 
-def _compiling_block(program: Program, numbers: Numbers, steps: int) -> Future[jax.stages.Compiled]:
-    """`train_block` of so many steps, compiled once, on a core of its own."""
-    if (program, steps) not in _COMPILED:
+def _compiling_block(experiment: Experiment, steps: int) -> Future[jax.stages.Compiled]:
+    """`train_block` of so many steps, compiled on a core of its own."""
+    device = default_device()
+    program, numbers = split(experiment)
 
-        def compiled() -> jax.stages.Compiled:
-            key = jax.eval_shape(jax.random.key, 0)
-            state = jax.eval_shape(functools.partial(first_state, program=program), key, numbers)
-            lowered = train_block.lower(key, numbers, state, program=program, steps=steps)
+    def compiled() -> jax.stages.Compiled:
+        with jax.default_device(device), own_settings():
+            keys = jax.eval_shape(keys_of, 0)
+            first = functools.partial(first_state, program=program)
+            state = jax.eval_shape(first, keys.init, numbers)
+            lowered = train_block.lower(keys.steps, numbers, state, program=program, steps=steps)
             return lowered.compile()
 
-        _COMPILED[program, steps] = _COMPILER.submit(compiled)
-    return _COMPILED[program, steps]
+    return _COMPILER.submit(compiled)
 
 
 def draws_of_chunk(experiment: Experiment) -> int:
     """Bytes of the draws that are made at once for one machine."""
     rule = experiment.rule.build(experiment.sizes)
-    key = jax.eval_shape(jax.random.key, 0)
+    key = jax.eval_shape(key_of, 0)
     images = jax.eval_shape(lambda key: experiment.task.sample(key, experiment.rule.batch)[0], key)
     drawn = jax.tree.leaves((images, jax.eval_shape(rule.draw, key)))
     return _CHUNK * sum(leaf.size * leaf.dtype.itemsize for leaf in drawn)
@@ -201,11 +206,6 @@ def steps_of_block(experiment: Experiment, done: int) -> int:
     """How many steps there are from step `done` to the next evaluation."""
     every = experiment.evaluation.every
     return min(every - done % every, experiment.steps - done)
-
-
-def _next_block(experiment: Experiment, done: int) -> Future[jax.stages.Compiled]:
-    """The block from step `done` to the next evaluation."""
-    return _compiling_block(*split(experiment), steps_of_block(experiment, done))
 
 
 @jax.jit
@@ -234,6 +234,7 @@ _evaluate = jax.jit(
 )
 
 
+@own_settings()
 def measure(experiment: Experiment, state: TrainState, *, final: bool = False) -> Measures:
     """Every measure of a training state, and its step (see `hmjax.measures.evaluate`).
 
@@ -286,9 +287,10 @@ def restarted(
     return state._replace(learner=state.learner._replace(params=params), best=best)
 
 
+@own_settings()
 def start(experiment: Experiment) -> Progress:
     """A run before its first step, evaluated once."""
-    _next_block(experiment, done=0)  # compiles while the first evaluation does
+    _compiling_block(experiment, steps_of_block(experiment, 0))  # while the first evaluation does
     state = init_state(experiment)
     seen = measure(experiment, state), state.learner.params
     curves, snapshots = jax.tree.map(lambda leaf: np.asarray(leaf)[None], seen)
@@ -308,30 +310,37 @@ def advance(experiment: Experiment, progress: Progress) -> Iterator[Progress]:
     Raises:
       Diverged: if parameters stop being finite. What was yielded before is good.
     """
-    keys = keys_of(experiment.seed)
-    program, numbers = split(experiment)
+    block_of = functools.cache(lambda steps: _compiling_block(experiment, steps).result())
     while (done := int(progress.state.step)) < experiment.steps:
-        block = _next_block(experiment, done).result()
-        began = time.perf_counter()
-        state = jax.block_until_ready(block(keys.steps, numbers, progress.state))
-        seconds = time.perf_counter() - began
-        if not is_finite(state.learner.params):
-            steps = int(state.step) - done
-            finite = _finite_after(
-                keys.steps, numbers, progress.state, program=program, steps=steps
-            )
-            raise Diverged(done + 1 + int(np.argmin(finite)))
-        seen = measure(experiment, state), state.learner.params
-        curves, snapshots = jax.tree.map(
-            lambda history, new: np.concatenate([history, np.asarray(new)[None]]),
-            (progress.curves, progress.snapshots),
-            seen,
-        )
-        if restarts_at(experiment, int(state.step)):
-            nll_bits = seen[0][experiment.nll]
-            state = restarted(keys.restarts, numbers, state, nll_bits, program=program)
-        progress = Progress(state, curves, snapshots, progress.train_seconds + seconds)
+        block = block_of(steps_of_block(experiment, done))
+        progress = _after_block(experiment, progress, block)
         yield progress
+
+
+@own_settings()
+def _after_block(
+    experiment: Experiment, progress: Progress, block: jax.stages.Compiled
+) -> Progress:
+    """The progress after a block and its evaluation."""
+    keys, done = keys_of(experiment.seed), int(progress.state.step)
+    program, numbers = split(experiment)
+    began = time.perf_counter()
+    state = jax.block_until_ready(block(keys.steps, numbers, progress.state))
+    seconds = time.perf_counter() - began
+    if not is_finite(state.learner.params):
+        steps = int(state.step) - done
+        finite = _finite_after(keys.steps, numbers, progress.state, program=program, steps=steps)
+        raise Diverged(done + 1 + int(np.argmin(finite)))
+    seen = measure(experiment, state), state.learner.params
+    curves, snapshots = jax.tree.map(
+        lambda history, new: np.concatenate([history, np.asarray(new)[None]]),
+        (progress.curves, progress.snapshots),
+        seen,
+    )
+    if restarts_at(experiment, int(state.step)):
+        nll_bits = seen[0][experiment.nll]
+        state = restarted(keys.restarts, numbers, state, nll_bits, program=program)
+    return Progress(state, curves, snapshots, progress.train_seconds + seconds)
 
 
 def train(experiment: Experiment) -> Progress:

@@ -2,6 +2,7 @@ import os
 import signal
 import tempfile
 
+import hypothesis
 import jax
 import pytest
 
@@ -17,12 +18,21 @@ for name, value in {
     jax.config.update(name, value)
 os.environ["MPLBACKEND"] = "agg"
 
+# The same examples every time, so that what passes once passes again.
+hypothesis.settings.register_profile(
+    "fixed", deadline=None, derandomize=True, database=None, max_examples=60
+)
+hypothesis.settings.load_profile("fixed")
+
 # A shell's background jobs ignore Ctrl-C, and so would the programs that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Two devices on any machine, so that what is sharded is sharded in the tests.
 platform.prepare()
 jax.config.update("jax_num_cpu_devices", 2)
+
+# Functions that people call in programs of their own have to bear what those are strict about.
+jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
 @pytest.fixture(autouse=True, scope="module")
