@@ -7,6 +7,9 @@ random, as they would be before the first step. A new try is a new machine, and 
 sought afresh. At the last restart training goes on from the best of all tries as it is, and is not
 disturbed again.
 
+A machine is kept with what its optimiser remembers of it: what is kept goes on with its moments,
+what is made anew starts with none, and schedules go on counting.
+
 Only the NLL decides, exact or importance-sampled (see `Experiment.nll`), as a measure of the
 machine and no part of the learning rule: neither labels nor directions are looked at. A machine's
 cost is its steps, those whose gain was thrown away too.
@@ -14,14 +17,16 @@ cost is its steps, those whose gain was thrown away too.
 
 import itertools
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from hmjax import machine
 from hmjax.errors import require
 from hmjax.machine import Layer, Params, Prior
+from hmjax.rules.base import State
 
 T = TypeVar("T")
 
@@ -50,11 +55,11 @@ class Found(NamedTuple):
 
     Attributes:
       nll_bits: float32 `[]`, its NLL; infinite if there is none yet.
-      params: the machine.
+      learner: the machine, and what its optimiser remembers.
     """
 
     nll_bits: jax.Array
-    params: Params
+    learner: State
 
 
 class Best(NamedTuple):
@@ -69,45 +74,45 @@ class Best(NamedTuple):
     of_all: Found
 
 
-def none_yet(params: Params) -> Best:
+def none_yet(learner: State) -> Best:
     """What is best before anything is."""
-    none = Found(jnp.asarray(jnp.inf, jnp.float32), params)
+    none = Found(jnp.asarray(jnp.inf, jnp.float32), learner)
     return Best(none, none)
 
 
 def restart(
     key: jax.Array,
-    params: Params,
+    learner: State,
     best: Best,
     nll_bits: jax.Array,
     step: jax.Array,
-    new: Params,
+    new: State,
     *,
     restarts: Restarts,
-) -> tuple[Params, Best]:
+) -> tuple[State, Best]:
     """What training goes on from after an evaluation, and the best so far.
 
     Args:
       key: of this restart.
-      params: the machine that was evaluated.
+      learner: what was evaluated.
       best: the best before it.
       nll_bits: its NLL.
       step: how many steps have been taken, 1 to `restarts.until`.
       new: a machine before its first step, which what starts anew is taken from.
       restarts: the settings.
     """
-    of_try, of_all = (_better(Found(nll_bits, params), old) for old in best)
+    of_try, of_all = (_better(Found(nll_bits, learner), old) for old in best)
     key_count, key_units = jax.random.split(key)
     count = jax.random.randint(key_count, (), 1, restarts.units + 1)
-    _, *hidden, top = machine.sizes_of(params)
+    _, *hidden, top = machine.sizes_of(learner.params)
     spared = 0 if restarts.top else top
     chosen = jax.random.permutation(key_units, jnp.arange(sum(hidden) + top - spared) < count)
     chosen = jnp.pad(chosen, (0, spared))
     ends_try = step % (restarts.until // restarts.tries) == 0
-    goes_on = _where(ends_try, new, renewed(of_try.params, new, chosen))
-    goes_on = _where(step == restarts.until, of_all.params, goes_on)
+    goes_on = _where(ends_try, new, renewed(of_try.learner, new, chosen))
+    goes_on = _where(step == restarts.until, of_all.learner, goes_on)
     nothing = of_try._replace(nll_bits=jnp.full_like(nll_bits, jnp.inf))
-    return goes_on, Best(_where(ends_try, nothing, of_try), of_all)
+    return _counting_as(learner, goes_on), Best(_where(ends_try, nothing, of_try), of_all)
 
 
 def _better(new: Found, old: Found) -> Found:
@@ -118,39 +123,65 @@ def _where(condition: jax.Array, then: T, otherwise: T) -> T:
     return jax.tree.map(lambda *leaves: jnp.where(condition, *leaves), then, otherwise)
 
 
-def renewed(params: Params, new: Params, chosen: jax.Array) -> Params:
+def renewed(learner: State, new: State, chosen: jax.Array) -> State:
     """A machine with all weights and biases of some hidden and top units taken from another.
 
+    What its optimiser remembers of them is taken from the other one's too.
+
     Args:
-      params: the machine.
+      learner: the machine.
       new: where the units are taken from.
       chosen: bool `[n_1 + ... + n_L]`, which units.
     """
-    sizes = machine.sizes_of(params)
+    anew = _of_units(chosen, machine.sizes_of(learner.params))
+    return State(
+        _taken(anew, new.params, learner.params),
+        _moments_taken((anew.generative, anew.prior), new.generative, learner.generative),
+        _moments_taken(anew.recognition, new.recognition, learner.recognition),
+    )
+
+
+def _of_units(chosen: jax.Array, sizes: tuple[int, ...]) -> Params:
+    """Whether each parameter is the bias of a chosen unit, or a weight to or from one."""
     ends = list(itertools.accumulate(sizes[1:-1]))
     # Visible units stay as they are, but for their weights to the units chosen.
     layers = [jnp.zeros(sizes[0], bool), *jnp.split(chosen, ends)]
 
-    def take(old: Layer, other: Layer, inputs: jax.Array, outputs: jax.Array) -> Layer:
-        touched = inputs[:, None] | outputs
-        return Layer(
-            jnp.where(touched, other.weight, old.weight),
-            jnp.where(outputs, other.bias, old.bias),
-        )
+    def layer(inputs: jax.Array, outputs: jax.Array) -> Layer:
+        return Layer(inputs[:, None] | outputs[None], outputs)
 
     pairs = list(itertools.pairwise(layers))
     return Params(
-        generative=tuple(
-            take(old, other, above, below)
-            for old, other, (below, above) in zip(
-                params.generative, new.generative, pairs, strict=True
-            )
-        ),
-        recognition=tuple(
-            take(old, other, below, above)
-            for old, other, (below, above) in zip(
-                params.recognition, new.recognition, pairs, strict=True
-            )
-        ),
-        prior=Prior(jnp.where(layers[-1], new.prior.bias, params.prior.bias)),
+        generative=tuple(layer(above, below) for below, above in pairs),
+        prior=Prior(layers[-1]),
+        recognition=tuple(layer(below, above) for below, above in pairs),
     )
+
+
+def _taken(anew: T, new: T, old: T) -> T:
+    return jax.tree.map(jnp.where, anew, new, old)
+
+
+def _moments_taken(anew: Any, new: optax.OptState, old: optax.OptState) -> optax.OptState:
+    """An optimiser's state with its moments, trees like the parameters, taken where `anew`."""
+    like: Any = jax.tree.structure(anew)
+
+    def is_moment(node: Any) -> bool:
+        return jax.tree.structure(node) == like
+
+    def take(new: Any, old: Any) -> Any:
+        return _taken(anew, new, old) if is_moment(old) else old
+
+    return jax.tree.map(take, new, old, is_leaf=is_moment)
+
+
+def _counting_as(learner: State, goes_on: State) -> State:
+    """`goes_on` at the step that the schedules of `learner` have come to."""
+
+    def is_schedule(node: Any) -> bool:
+        return isinstance(node, optax.ScaleByScheduleState)
+
+    def take(now: Any, then: Any) -> Any:
+        return now if is_schedule(now) else then
+
+    return jax.tree.map(take, learner, goes_on, is_leaf=is_schedule)

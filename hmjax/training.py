@@ -102,17 +102,19 @@ def first_state(key: jax.Array, numbers: Numbers, *, program: Program) -> TrainS
       numbers: of the experiment.
       program: of the experiment.
     """
-    params = _new_machine(key, numbers, program)
-    _, rule = program.bound(numbers)
-    best = none_yet(params) if program.restarts.until else None
-    return TrainState(jnp.zeros((), jnp.int32), rule.build(program.sizes).init(params), best)
+    learner = _new_learner(key, numbers, program)
+    best = none_yet(learner) if program.restarts.until else None
+    return TrainState(jnp.zeros((), jnp.int32), learner, best)
 
 
-def _new_machine(key: jax.Array, numbers: Numbers, program: Program) -> Params:
+def _new_learner(key: jax.Array, numbers: Numbers, program: Program) -> State:
+    """A machine before its first step."""
     params = machine.init(key, program.sizes, weight_scale=numbers.weight_scale)
     visible = params.generative[0]
     visible = visible._replace(bias=jnp.full_like(visible.bias, numbers.visible_bias))
-    return params._replace(generative=(visible, *params.generative[1:]))
+    _, rule = program.bound(numbers)
+    params = params._replace(generative=(visible, *params.generative[1:]))
+    return rule.build(program.sizes).init(params)
 
 
 def _scan(
@@ -275,16 +277,16 @@ def restarted(
     """
     assert state.best is not None
     key_new, key_restart = jax.random.split(jax.random.fold_in(key, state.step))
-    params, best = restart(
+    learner, best = restart(
         key_restart,
-        state.learner.params,
+        state.learner,
         state.best,
         nll_bits,
         state.step,
-        _new_machine(key_new, numbers, program),
+        _new_learner(key_new, numbers, program),
         restarts=program.restarts,
     )
-    return state._replace(learner=state.learner._replace(params=params), best=best)
+    return state._replace(learner=learner, best=best)
 
 
 @own_settings()

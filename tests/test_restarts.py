@@ -9,7 +9,8 @@ import pytest
 from helpers import random_params
 
 import hmjax
-from hmjax import InvalidInput, Restarts, restarts
+from hmjax import InvalidInput, Restarts, Reweighted, WakeSleep, machine, restarts, training
+from hmjax.experiment import split
 
 EXPERIMENT = hmjax.Experiment(
     "again",
@@ -21,12 +22,17 @@ EXPERIMENT = hmjax.Experiment(
 )
 
 
+def learner_of(params, rule=WakeSleep()):  # noqa: B008
+    return rule.build(machine.sizes_of(params)).init(params)
+
+
 @pytest.mark.parametrize("sizes", [(5, 4, 2), (4, 3, 3, 2)])
 def test_units_made_anew_have_all_their_weights_from_the_new_machine(sizes):
-    old, new = (random_params(jax.random.key(k), sizes) for k in (0, 1))
+    old, new = (learner_of(random_params(jax.random.key(k), sizes)) for k in (0, 1))
     chosen = np.zeros(sum(sizes[1:]), bool)
     chosen[[0, -2]] = True
-    mixed = restarts.renewed(old, new, jnp.asarray(chosen))
+    mixed = restarts.renewed(old, new, jnp.asarray(chosen)).params
+    old, new = old.params, new.params
     layers = [np.zeros(sizes[0], bool), *np.split(chosen, np.cumsum(sizes[1:-1]))]
     for level, (below, above) in enumerate(itertools.pairwise(layers)):
         for nets, inputs, outputs in (
@@ -45,19 +51,21 @@ GOOD, BAD, NEW = (random_params(jax.random.key(k), (5, 4, 2)) for k in (1, 2, 3)
 
 
 def after(params, nll, best, step, settings):
-    """`restart` at a step."""
-    arguments = params, best, jnp.asarray(nll, jnp.float32), jnp.asarray(step), NEW
-    return restarts.restart(jax.random.key(0), *arguments, restarts=settings)
+    """`restart` of plain sgd at a step: the machine that is gone on from, and the best."""
+    bits, step = jnp.asarray(nll, jnp.float32), jnp.asarray(step)
+    arguments = learner_of(params), best, bits, step, learner_of(NEW)
+    learner, best = restarts.restart(jax.random.key(0), *arguments, restarts=settings)
+    return learner.params, best
 
 
 def test_a_restart_goes_on_from_the_better_machine():
     settings = Restarts(until=100, units=2)
-    _, best = after(GOOD, 9.0, restarts.none_yet(BAD), 50, settings)
+    _, best = after(GOOD, 9.0, restarts.none_yet(learner_of(BAD)), 50, settings)
     assert best.of_try.nll_bits == best.of_all.nll_bits == 9
-    chex.assert_trees_all_equal(best.of_try.params, GOOD)
+    chex.assert_trees_all_equal(best.of_try.learner.params, GOOD)
     for worse in (9.5, float("nan")):
         params, best = after(BAD, worse, best, 60, settings)
-        chex.assert_trees_all_equal(best.of_try.params, GOOD)
+        chex.assert_trees_all_equal(best.of_try.learner.params, GOOD)
         kept = (params.generative[0].weight == GOOD.generative[0].weight).all(axis=1)
         kept_top = params.prior.bias == GOOD.prior.bias
         assert 1 <= 6 - kept.sum() - kept_top.sum() <= 2
@@ -67,23 +75,90 @@ def test_a_restart_goes_on_from_the_better_machine():
 
 def test_top_units_can_be_spared():
     settings = Restarts(until=100, units=4, top=False)
-    _, best = after(GOOD, 9.0, restarts.none_yet(BAD), 50, settings)
+    _, best = after(GOOD, 9.0, restarts.none_yet(learner_of(BAD)), 50, settings)
     for key in range(20):
-        arguments = BAD, best, jnp.float32(9.5), jnp.asarray(60), NEW
-        params, _ = restarts.restart(jax.random.key(key), *arguments, restarts=settings)
+        arguments = learner_of(BAD), best, jnp.float32(9.5), jnp.asarray(60), learner_of(NEW)
+        learner, _ = restarts.restart(jax.random.key(key), *arguments, restarts=settings)
+        params = learner.params
         chex.assert_trees_all_equal(params.prior, GOOD.prior)
         assert (params.generative[0].weight != GOOD.generative[0].weight).any()
 
 
 def test_a_new_try_starts_from_a_new_machine_and_the_best_of_all_tries_is_gone_on_from():
     settings = Restarts(until=100, units=2, tries=2)
-    params, best = after(GOOD, 9.0, restarts.none_yet(BAD), 50, settings)
+    params, best = after(GOOD, 9.0, restarts.none_yet(learner_of(BAD)), 50, settings)
     chex.assert_trees_all_equal(params, NEW)
     assert np.isinf(best.of_try.nll_bits)
     _, best = after(BAD, 9.5, best, 60, settings)
-    chex.assert_trees_all_equal(best, restarts.Best(*map(restarts.Found, (9.5, 9.0), (BAD, GOOD))))
+    chex.assert_trees_all_equal(
+        best, restarts.Best(*map(restarts.Found, (9.5, 9.0), map(learner_of, (BAD, GOOD))))
+    )
     params, _ = after(BAD, 9.7, best, 100, settings)
     chex.assert_trees_all_equal(params, GOOD)
+
+
+RULES = [
+    WakeSleep(optimiser="momentum", learning_rate=0.01, decay_at=2_000, decay_over=500),
+    WakeSleep(optimiser="adam", learning_rate=0.003),
+    Reweighted(samples=2, optimiser="momentum", learning_rate=0.01, recognition_rate=0.02),
+    Reweighted(samples=2, optimiser="adam", learning_rate=0.003, decay_at=500),
+    WakeSleep(decay_at=500),
+]
+
+
+def moments_of(learner) -> list:
+    """What the optimisers remember of each parameter, laid out like the machine."""
+    of_nets = [
+        [moment for state in net for moment in state if isinstance(moment, tuple)]
+        for net in (learner.generative, learner.recognition)
+    ]
+    pairs = zip(*of_nets, strict=True)
+    return [machine.Params(*generative, recognition) for generative, recognition in pairs]
+
+
+def counts_of(learner) -> list[int]:
+    leaves = jax.tree.leaves((learner.generative, learner.recognition))
+    return [int(leaf) for leaf in leaves if leaf.ndim == 0]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_what_is_kept_goes_on_with_its_moments_and_what_is_made_anew_with_none(rule):
+    experiment = dataclasses.replace(EXPERIMENT, rule=rule)
+    program, numbers = split(experiment)
+    keys = training.keys_of(3)
+
+    def trained(state, steps):
+        return training.train_block(keys.steps, numbers, state, program=program, steps=steps)
+
+    def restarted(state, nll):
+        return training.restarted(keys.restarts, numbers, state, nll, program=program)
+
+    kept = trained(training.init_state(experiment), 500)
+    after_first = restarted(kept, jnp.float32(9))  # the best so far
+    worse = trained(after_first, 500)
+    again = restarted(worse, jnp.float32(10))
+    same = jax.tree.map(lambda a, b: np.asarray(a == b), again.learner.params, kept.learner.params)
+    anew = [~leaf for leaf in jax.tree.leaves(same)]
+    assert any(leaf.any() for leaf in anew)
+    assert not all(leaf.all() for leaf in anew)
+    mine, theirs = moments_of(again.learner), moments_of(kept.learner)
+    assert len(mine) == {"momentum": 1, "adam": 2, "sgd": 0}[rule.optimiser]
+    for moments, before in zip(mine, theirs, strict=True):
+        for moment, was, is_new in zip(*map(jax.tree.leaves, (moments, before)), anew, strict=True):
+            np.testing.assert_array_equal(moment, np.where(is_new, 0, was))
+    scheduled = rule.decay_at is not None
+    by_adam = [500] * 2 * (rule.optimiser == "adam")
+    assert sorted(counts_of(again.learner)) == sorted(by_adam + [1000] * 2 * scheduled)
+    # A new try has nothing to remember, but the step.
+    ended = restarted(trained(again, 500), jnp.float32(9.5))
+    assert all(not leaf.any() for leaf in jax.tree.leaves(moments_of(ended.learner)))
+    by_adam = [0] * 2 * (rule.optimiser == "adam")
+    assert sorted(counts_of(ended.learner)) == sorted(by_adam + [1500] * 2 * scheduled)
+    # The last restart goes on from the best of all as it was.
+    last = again._replace(step=jnp.int32(3_000))
+    chosen = restarted(last, jnp.float32(9.7)).learner
+    chex.assert_trees_all_equal(chosen.params, kept.learner.params)
+    chex.assert_trees_all_equal(moments_of(chosen), moments_of(kept.learner))
 
 
 @pytest.mark.parametrize("hidden", [6, 40])
