@@ -17,7 +17,7 @@ import difflib
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -35,6 +35,7 @@ from hmjax import (
     files,
     folders,
     hosts,
+    locks,
     platform,
     runs,
     studies,
@@ -217,8 +218,9 @@ def train(arguments: Sequence[str]) -> None:
     _, options = parse_named(Train, Train, arguments, "train")
     experiment = options.experiment
     folder = options.out or Path("runs") / f"{experiment.name}-seed{experiment.seed}"
-    runs.create(experiment, folder, overwrite=options.overwrite)
-    finish(folder, options)
+    with locks.taken(folder):
+        runs.create(experiment, folder, overwrite=options.overwrite)
+        finish(folder, options)
 
 
 def population(arguments: Sequence[str]) -> None:
@@ -232,8 +234,9 @@ def population(arguments: Sequence[str]) -> None:
         f"{experiment.name}{swept}-seeds{options.study.first_seed}-{last}"
     )
     options.hosts.connect()
-    studies.create(options.study, folder, overwrite=options.overwrite)
-    finish_study(options.study, folder, figures=options.figures)
+    with studies.taken(folder):
+        studies.create(options.study, folder, overwrite=options.overwrite)
+        finish_study(options.study, folder, figures=options.figures)
 
 
 def replay(arguments: Sequence[str]) -> None:
@@ -242,8 +245,9 @@ def replay(arguments: Sequence[str]) -> None:
     studied = studies.read(folder)
     experiment = study.member(studied.study, options.seed, options.setting)
     out = options.out or folder / f"replay-setting{options.setting}-seed{options.seed}"
-    runs.create(experiment, out, overwrite=options.overwrite)
-    finish(out, options)
+    with locks.taken(out):
+        runs.create(experiment, out, overwrite=options.overwrite)
+        finish(out, options)
     theirs = jax.tree.leaves(studied.machine(options.setting, options.seed))
     ours = jax.tree.leaves(files.load_params(out / "params.npz"))
     if not all(np.array_equal(a, b) for a, b in zip(theirs, ours, strict=True)):
@@ -260,26 +264,43 @@ def resume(arguments: Sequence[str]) -> None:
     options = parse(Resume, arguments, "run.py resume")
     folder = options.folder
     options.hosts.connect()
-    of_study = hosts.agree(lambda: studies.is_study(folder))
+    of_study = is_study(studies.config_of(folder))
     if not of_study and hosts.count() > 1:
         raise InvalidInput(f"DIR is {str(folder)!r}: is no population's; one host resumes a run")
-    drawn = folder / "figures" / ("" if of_study else "dream.gif")
-    if hosts.agree(lambda: folders.is_finished(folder) and drawn.exists()):
-        read = studies.read_study if of_study else runs.read_experiment
-        read(folder)
-        print(f"{folder} is finished; 'figures {folder}' draws its pictures again")
-    elif of_study:
-        finish_study(studies.read_study(folder), folder, figures=options.figures)
-    else:
-        finish(folder, options)
+
+    def nothing_is_left() -> bool:
+        return folders.is_finished(folder) and (not options.figures or are_drawn(folder))
+
+    with studies.taken(folder):
+        if hosts.agree(nothing_is_left):
+            print(f"{folder} is finished; 'figures {folder}' draws its pictures again")
+        elif of_study:
+            finish_study(studies.read_study(folder), folder, figures=options.figures)
+        else:
+            finish(folder, options)
 
 
 def figures(arguments: Sequence[str]) -> None:
     options = parse(Figures, arguments, "run.py figures")
-    if studies.is_study(options.folder):
-        draw_study(options.folder)
-    else:
-        draw(options.folder, options.movie)
+    config = folders.read_config(options.folder)
+    with locks.taken(options.folder):
+        if is_study(config):
+            draw_study(options.folder)
+        else:
+            draw(options.folder, options.movie)
+
+
+def is_study(config: Mapping[str, Any]) -> bool:
+    return config["kind"] == Study.__name__
+
+
+def are_drawn(folder: Path) -> bool:
+    """Whether every picture of a finished run or study is there."""
+    from analysis import pictures, populations
+
+    if is_study(folders.read_config(folder)):
+        return populations.are_drawn(studies.read(folder))
+    return pictures.are_drawn(runs.read(folder))
 
 
 def compare(arguments: Sequence[str]) -> None:
@@ -293,14 +314,15 @@ def compare(arguments: Sequence[str]) -> None:
         comparison = comparison.with_seeds(options.seeds)
     out = options.out or Path("runs") / f"compare-{name}"
     check(comparison, out)
-    for arm in comparison.arms:
-        folder = folder_of(comparison, arm, out)
-        if not folder.exists():
-            studies.create(arm.study, folder)
-        print(f"{arm.name}: {folder}")
-        train_study(arm.study, folder, again=["compare", *arguments])
-    reached = read_all(comparison, out)
-    style.save(results.draw(comparison, reached), out / "comparison.png")
+    with locks.taken(out):
+        for arm in comparison.arms:
+            folder = folder_of(comparison, arm, out)
+            if not folder.exists():
+                studies.create(arm.study, folder)
+            print(f"{arm.name}: {folder}")
+            train_study(arm.study, folder, again=["compare", *arguments])
+        reached = read_all(comparison, out)
+        style.save(results.draw(comparison, reached), out / "comparison.png")
     print(results.section(name, comparison, reached, str(out / "comparison.png")))
 
 
@@ -363,7 +385,7 @@ def finish(folder: Path, options: Train | Resume | Replay) -> None:
             saying("what was trained is kept. Go on with", ["resume", str(folder)]),
             progress_bar() as show,
         ):
-            results = runs.carry_out(folder, show)
+            results = runs.carry_out(folder, show, note)
     except Diverged as error:
         raise Diverged(
             error.step, f"the last good state is in {folder / 'checkpoint.npz'}"
@@ -402,18 +424,26 @@ def train_study(what: Study, folder: Path, *, again: Sequence[str]) -> dict[str,
         saying("what was trained is kept. Go on with", again),
         tqdm.tqdm(total=total, unit=" steps", unit_scale=True, disable=not hosts.is_first()) as bar,
     ):
-        return studies.carry_out(what, folder, lambda done: bar.update(done - bar.n))
+        return studies.carry_out(what, folder, lambda done: bar.update(done - bar.n), note)
+
+
+def note(line: str) -> None:
+    print(f"note: {line}", file=sys.stderr)
 
 
 @contextlib.contextmanager
 def saying(what: str, arguments: Sequence[str]) -> Iterator[None]:
-    """Says on Ctrl-C what is there, and the arguments of the command that goes on with it."""
+    """Says, where Ctrl-C or a full disk end it, what is there and which command goes on with it."""
+    by = shlex.join(["python", "run.py", *arguments])
     try:
         yield
     except KeyboardInterrupt:
-        by = shlex.join(["python", "run.py", *arguments])
         print(f"\ninterrupted; {what}: {by}", file=sys.stderr)
         raise
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(f"{error}; {what}: {by}") from None
 
 
 def draw(folder: Path, movie: Movie) -> None:

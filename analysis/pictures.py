@@ -22,12 +22,26 @@ PICTURES: dict[str, Picture] = {
 }
 """Every picture by the name of its file. One more is a function and a line here."""
 
+MOVIE = "dream.gif"
+
 SMALL_SUPPORT = 64  # images; up to so many, their recognition codes fit in a picture
+
+
+def of(run: Run) -> dict[str, Picture]:
+    """The pictures that a run has, by name."""
+    few = len(run.experiment.task.support().images) <= SMALL_SUPPORT
+    return PICTURES | ({"recognition_codes": weights.recognition_codes} if few else {})
+
+
+def are_drawn(run: Run) -> bool:
+    """Whether every picture of a run is there."""
+    names = [*(f"{name}.png" for name in of(run)), MOVIE]
+    return all((run.folder / "figures" / name).is_file() for name in names)
 
 
 @own_settings()
 def draw_all(run: Run, *, fps: float) -> Path:
-    """Draws every picture of a run into its `figures` folder, `dream.gif` last.
+    """Draws every picture of a run, and its animation, into its `figures` folder.
 
     Args:
       run: a finished run.
@@ -39,9 +53,7 @@ def draw_all(run: Run, *, fps: float) -> Path:
     folder = run.folder / "figures"
     folder.mkdir(exist_ok=True)
     material = gather(run)
-    for name, picture in PICTURES.items():
+    for name, picture in of(run).items():
         style.save(picture(run, material), folder / f"{name}.png")
-    if len(run.experiment.task.support().images) <= SMALL_SUPPORT:
-        style.save(weights.recognition_codes(run, material), folder / "recognition_codes.png")
-    dream.write(run, material, folder / "dream.gif", fps=fps)
+    dream.write(run, material, folder / MOVIE, fps=fps)
     return folder

@@ -31,11 +31,8 @@ SHOWN = 24  # fantasies of a machine in the gallery
 Picture = Callable[[Studied], Figure]
 
 
-@own_settings()
-def draw_all(studied: Studied) -> Path:
-    """Draws every picture that a study has into its `figures` folder, and returns that."""
-    folder = studied.folder / "figures"
-    folder.mkdir(exist_ok=True)
+def of(studied: Studied) -> dict[str, Picture]:
+    """The pictures that a study has, by name."""
     pictures: dict[str, Picture] = {}
     if _told(studied, "broken_share"):
         pictures |= {
@@ -47,7 +44,20 @@ def draw_all(studied: Studied) -> Path:
         if len(studied.settings) > 1:
             pictures["sweep"] = sweep
         pictures |= {"population_curves": population_curves, "gallery": gallery}
-    for name, picture in pictures.items():
+    return pictures
+
+
+def are_drawn(studied: Studied) -> bool:
+    """Whether every picture of a study is there."""
+    return all((studied.folder / "figures" / f"{name}.png").is_file() for name in of(studied))
+
+
+@own_settings()
+def draw_all(studied: Studied) -> Path:
+    """Draws every picture that a study has into its `figures` folder, and returns that."""
+    folder = studied.folder / "figures"
+    folder.mkdir(exist_ok=True)
+    for name, picture in of(studied).items():
         style.save(picture(studied), folder / f"{name}.png")
     return folder
 

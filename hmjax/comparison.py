@@ -16,6 +16,7 @@ from hmjax.likelihood import recognised_tops
 from hmjax.machine import Params
 from hmjax.measures import Weights, held_out, state_information, state_recovery, weights_of
 from hmjax.runtime.ambient import own_settings
+from hmjax.settings import Settings
 from hmjax.studies import Studied, read, read_study
 from hmjax.study import Study, settings_of
 from hmjax.tasks import best_accuracy, entropy_bits
@@ -164,7 +165,7 @@ MEASURES = {
 
 
 @dataclass(frozen=True)
-class Arm:
+class Arm(Settings):
     """One of the studies that are compared, of a single setting."""
 
     name: str
@@ -177,6 +178,7 @@ class Arm:
     """Which one: the best by this of `MEASURES`."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(len(settings_of(self.study)) == 1, "study", self.name, "must have one setting")
         best_of = self.best_of
         require(
@@ -209,7 +211,7 @@ class Goal(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Settings):
     """Studies that answer a question."""
 
     title: str

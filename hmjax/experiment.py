@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 import tyro
@@ -15,6 +15,7 @@ from hmjax.errors import MAX_COUNT, require
 from hmjax.measures import Evaluation
 from hmjax.restarts import Restarts
 from hmjax.rules import AnyRule, WakeSleep
+from hmjax.settings import Settings
 from hmjax.tasks import Bars, Shifter
 
 T = TypeVar("T")
@@ -23,8 +24,10 @@ MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
-class Machine:
+class Machine(Settings):
     """The machine's hidden layers; the visible one is the task's."""
+
+    OPTIONS: ClassVar[str] = "machine."
 
     hidden: tuple[int, ...] = (16,)
     """Units of each layer between visible and top, lowest first; may be none."""
@@ -36,6 +39,7 @@ class Machine:
     """What every visible bias starts at; the logit of the task's p-on if not given."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(
             all(1 <= n <= 4096 for n in self.hidden),
             "machine.hidden",
@@ -55,7 +59,7 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Experiment:
+class Experiment(Settings):
     """A named training run.
 
     Two runs of equal experiments on the same kind of device give the same bits.
@@ -79,6 +83,7 @@ class Experiment:
     """Seed of every random draw, 0 to 2^32 - 1."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(
             re.fullmatch(r"[\w-]+", self.name) is not None,
             "name",

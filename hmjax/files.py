@@ -1,15 +1,12 @@
 """Files that are written whole or not at all: arrays by tree path, experiments as JSON."""
 
 import contextlib
-import dataclasses
+import hashlib
 import io
 import itertools
 import json
 import os
-import tempfile
-import types
-import typing
-import zipfile
+import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,20 +28,34 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yields the path of a temporary file that takes the place of `path` once it is on disk.
 
     A crash at any moment leaves either the old file or the new one, whole.
+
+    Raises:
+      OSError: naming `path`, if it cannot be written.
     """
-    descriptor, name = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.stem}{_PARTIAL}", suffix=path.suffix
-    )
-    os.close(descriptor)
-    temporary = Path(name)
+    unique = secrets.token_hex(4)
+    temporary = path.with_name(f".{path.stem}{_PARTIAL}{unique}{path.suffix}")
     try:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
         temporary.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def digest(path: Path) -> str:
+    """What tells the content of one file from that of another.
+
+    Raises:
+      InvalidInput: if it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}") from None
 
 
 def sweep(folder: Path) -> None:
@@ -97,8 +108,9 @@ def read_arrays(path: Path, content: bytes | None = None) -> dict[str, np.ndarra
             return dict(archive)
     except FileNotFoundError:
         raise InvalidInput(f"{path} does not exist") from None
-    except (OSError, ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise InvalidInput(f"{path} is not a readable .npz file: {error}") from None
+    except Exception as error:  # there is little that a damaged file does not make of it
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise InvalidInput(f"{path} is not a readable .npz file: {reason}") from None
 
 
 def restore(path: Path, arrays: Mapping[str, np.ndarray], template: T) -> T:
@@ -167,76 +179,6 @@ def load_params(path: str | os.PathLike[str]) -> Params:
         raise InvalidInput(f"{path} holds no machine: 'generative/0/bias' or 'prior/bias' missing")
     sizes.append(len(arrays["prior/bias"]))
     return jax.tree.map(jax.numpy.asarray, restore(path, arrays, params_template(tuple(sizes))))
-
-
-def settings_to_json(settings: Any) -> dict[str, Any]:
-    """A dataclass of settings as JSON values, each with the name of its class as `kind`."""
-
-    def plain(value: Any) -> Any:
-        if not dataclasses.is_dataclass(value):
-            return list(value) if isinstance(value, tuple) else value
-        fields = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {"kind": type(value).__name__} | fields
-
-    return plain(settings)
-
-
-def settings_from_json(kind: type[T], path: Path, content: Any) -> T:
-    """The settings that `settings_to_json` wrote.
-
-    Args:
-      kind: their class.
-      path: the file they come from, for messages.
-      content: JSON values.
-
-    Raises:
-      InvalidInput: if a field is missing, unknown, of another type or out of range.
-    """
-    try:
-        return _build(kind, content, kind.__name__.lower())
-    except InvalidInput as error:
-        raise InvalidInput(f"{path}: {error}") from None
-
-
-def _build(annotation: Any, value: Any, name: str) -> Any:
-    """`value`, from JSON, as an instance of a type annotation."""
-    options = typing.get_args(annotation)
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        if isinstance(value, dict):
-            options = tuple(o for o in options if _name(o) == value.get("kind"))
-        if len(options) == 1:
-            return _build(options[0], value, name)
-        for option in options:
-            try:
-                return _build(option, value, name)
-            except _WrongType:
-                continue
-    elif typing.get_origin(annotation) is typing.Literal:
-        if value in options:
-            return value
-    elif typing.get_origin(annotation) is tuple:
-        if isinstance(value, list):
-            return tuple(_build(options[0], item, name) for item in value)
-    elif isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
-        if isinstance(value, dict) and value.get("kind") == annotation.__name__:
-            hints = typing.get_type_hints(annotation)
-            fields = {key: item for key, item in value.items() if key != "kind"}
-            if odd := sorted(fields.keys() ^ {f.name for f in dataclasses.fields(annotation)}):
-                raise InvalidInput(f"{name} lacks or does not know the field {odd[0]!r}")
-            return annotation(**{key: _build(hints[key], fields[key], key) for key in fields})
-    elif annotation is float and type(value) is int:
-        return float(value)
-    elif type(value) is annotation:
-        return value
-    raise _WrongType(f"{name} is {json.dumps(value)[:60]}, not a valid {_name(annotation)}")
-
-
-class _WrongType(InvalidInput):
-    pass
-
-
-def _name(annotation: Any) -> str:
-    return getattr(annotation, "__name__", str(annotation))
 
 
 def _named(tree: Any) -> list[tuple[str, Any]]:

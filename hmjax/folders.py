@@ -1,12 +1,14 @@
 """What the folders of runs and populations share: made in one step, carried on, checkpointed."""
 
+import hashlib
+import json
 import os
 import platform
+import secrets
 import shutil
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,47 +16,130 @@ import numpy as np
 
 from hmjax import files
 from hmjax.errors import InvalidInput, require
+from hmjax.locks import taken
 from hmjax.runtime.ambient import bits_depend_on
+from hmjax.settings import SCHEMA, schema_of, to_json
 
 P = TypeVar("P")
 
 _CHECKPOINT_SECONDS = 1.0  # between checkpoints; what a kill can lose
 
 
-def create(config: dict[str, Any], folder: Path, *, overwrite: bool) -> None:
+def create(settings: Any, folder: Path, *, overwrite: bool) -> None:
     """Makes a folder with `config.json` and `environment.json`, in one step.
 
+    Args:
+      settings: what is to be trained.
+      folder: its folder.
+      overwrite: replace what is in the folder.
+
     Raises:
-      InvalidInput: if the folder is there already (and not a run's, or `overwrite` is off), or
-        cannot be written.
+      InvalidInput: if the folder is there already (and not a run's, or `overwrite` is off), is
+        being written by another process, or cannot be written.
     """
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        is_run = (folder / "config.json").is_file()
-        require(is_run, "out", str(folder), "is there already and is no run folder; name another")
-        require(
-            overwrite,
-            "out",
-            str(folder),
-            f"is there already; --overwrite replaces it, 'resume {folder}' goes on with it",
-        )
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    config = {"schema": SCHEMA} | to_json(settings)
+    made = environment() | {"config": fingerprint(config)}
+    with taken(folder):
+        if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+            is_run = (folder / "config.json").is_file()
+            require(
+                is_run, "out", str(folder), "is there already and is no run folder; name another"
+            )
+            require(
+                overwrite,
+                "out",
+                str(folder),
+                f"is there already; --overwrite replaces it, 'resume {folder}' goes on with it",
+            )
         try:
-            os.chmod(new, 0o755)
-            files.write_json(new / "config.json", config)
-            files.write_json(new / "environment.json", environment())
-            if folder.exists():
-                old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-                folder.rename(old)
-                new.rename(folder)
-                shutil.rmtree(old)
-            else:
-                new.rename(folder)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
-    except OSError as error:
-        raise InvalidInput(f"out is {str(folder)!r}: cannot be written: {error}") from None
+            _replace(folder, {"config.json": config, "environment.json": made})
+        except OSError as error:
+            raise InvalidInput(f"out is {str(folder)!r}: cannot be written: {error}") from None
+
+
+def _replace(folder: Path, contents: Mapping[str, Any]) -> None:
+    """Puts a new folder with JSON files in the place of what may be there, by renaming."""
+    for left_over in folder.parent.glob(f".{folder.name}.*-made"):
+        shutil.rmtree(left_over)
+    new, old = (folder.with_name(f".{folder.name}.{secrets.token_hex(4)}-made") for _ in range(2))
+    try:
+        new.mkdir()
+        for name, content in contents.items():
+            files.write_json(new / name, content)
+        if folder.exists():
+            folder.rename(old)
+        try:
+            new.rename(folder)
+        except BaseException:
+            if old.exists():
+                old.rename(folder)
+            raise
+    finally:
+        for path in (new, old):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The content of a folder's `config.json`.
+
+    Raises:
+      InvalidInput: if there is none, it cannot be read, or a later version wrote it.
+    """
+    require(
+        folder.is_dir(), "DIR", str(folder), "is not a folder; name that of a run or population"
+    )
+    path = folder / "config.json"
+    config = files.read_json(path)
+    if not isinstance(config, dict) or "kind" not in config:
+        raise InvalidInput(f"{path} does not say what was trained")
+    schema_of(config, path)
+    return config
+
+
+def fingerprint(config: Mapping[str, Any]) -> str:
+    """What tells one `config.json` from another."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def seal(folder: Path, config: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """What `results.json` says of the config and the files it belongs to, as JSON values."""
+    return {
+        "config": fingerprint(config),
+        "files": {name: files.digest(folder / name) for name in names},
+    }
+
+
+def check_seal(folder: Path, config: Mapping[str, Any], results: Mapping[str, Any]) -> None:
+    """Refuses a folder whose files do not belong together.
+
+    Folders that were made before results were sealed are taken as they are.
+
+    Raises:
+      InvalidInput: naming the file that does not belong.
+    """
+    if schema_of(config, folder) == 1:
+        return
+    path = folder / "results.json"
+    if results.get("config") != fingerprint(config) or not isinstance(results.get("files"), dict):
+        raise InvalidInput(f"{path} does not belong to the config.json beside it")
+    for name, digest in results["files"].items():
+        if files.digest(folder / name) != digest:
+            raise InvalidInput(f"{folder / name} is not the file that {path} was written with")
+
+
+def as_of_now(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays of a checkpoint that an earlier version may have written, as this one names them.
+
+    What restarts go back to was once kept without what its optimiser remembered; it then goes on
+    with what the latest machine's does, as it did.
+    """
+    named, latest = dict(arrays), "progress/state/learner/"
+    for best in ("progress/state/best/of_try/", "progress/state/best/of_all/"):
+        if f"{best}params/prior/bias" in arrays:
+            for name in [name for name in arrays if name.startswith(latest)]:
+                rest = name.removeprefix(latest)
+                named[f"{best}learner/{rest}"] = named.pop(f"{best}{rest}", arrays[name])
+    return named
 
 
 def is_finished(folder: Path) -> bool:
@@ -102,15 +187,22 @@ def environment() -> dict[str, Any]:
     }
 
 
-def compare_environment(folder: Path, say: Callable[[str], None]) -> None:
+def compare_environment(
+    folder: Path, config: Mapping[str, Any], say: Callable[[str], None]
+) -> None:
     """Says what the bits may depend on that is not as it was when the folder was last written to.
 
     What it is now is noted in `environment.json`.
+
+    Raises:
+      InvalidInput: if `environment.json` cannot be read or belongs to another config.
     """
     path = folder / "environment.json"
-    if not path.exists():
-        return
     noted, now = files.read_json(path), bits_depend_on()
+    if not isinstance(noted, dict) or noted.get("config", fingerprint(config)) != fingerprint(
+        config
+    ):
+        raise InvalidInput(f"{path} does not belong to the config.json beside it")
     before = [noted, *noted.get("resumed", [])][-1]
     changed = [
         f"{name} {_shown(was)} is {_shown(here[name])}"

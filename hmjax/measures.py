@@ -6,7 +6,7 @@ two classes, "right" is the class of the higher label: right for the shifter, ve
 
 import itertools
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from hmjax import likelihood, machine
 from hmjax.errors import MAX_COUNT, require
 from hmjax.machine import Params
 from hmjax.runtime.ambient import own_generator
+from hmjax.settings import Settings
 from hmjax.tasks import Task, entropy_bits
 
 NATS_PER_BIT = float(np.log(2))
@@ -28,8 +29,10 @@ Measures = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Settings):
     """How a machine is measured."""
+
+    OPTIONS: ClassVar[str] = "evaluation."
 
     every: int = 50_000
     """Steps between evaluations, each with a snapshot of the parameters; at least 1."""
@@ -43,6 +46,7 @@ class Evaluation:
     """Fantasies that each sampled share is taken over, at least 1."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for field, least in (
             ("every", 1),
             ("held_out", 2),
@@ -51,7 +55,7 @@ class Evaluation:
             ("fantasies", 1),
         ):
             value = getattr(self, field)
-            name = f"evaluation.{field.replace('_', '-')}"
+            name = self.OPTIONS + field.replace("_", "-")
             require(least <= value <= MAX_COUNT, name, value, f"must be {least} to {MAX_COUNT}")
 
 

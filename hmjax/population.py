@@ -29,6 +29,7 @@ from hmjax.experiment import Experiment, Numbers, split, varying
 from hmjax.machine import Params
 from hmjax.measures import Measures, Weights
 from hmjax.runtime.ambient import devices, own_settings
+from hmjax.settings import as_type
 from hmjax.training import Keys, TrainState
 
 _MEMBERS = PartitionSpec("member")
@@ -129,7 +130,7 @@ def train_population(
         on_block(int(progress.curves["step"][-1]))
     last = {name: curve[-1] for name, curve in progress.curves.items() if name != "step"}
     return Population(
-        seeds=np.asarray(seeds, np.uint32),
+        seeds=np.array([member.seed for member in members], np.uint32),
         params=progress.state.learner.params,
         measures=last,
         curves=progress.curves,
@@ -143,8 +144,9 @@ def members_of(experiment: Experiment, seeds: Sequence[int] | np.ndarray) -> lis
     Raises:
       InvalidInput: if there are no seeds, or one is out of range.
     """
-    require(len(seeds) >= 1, "seeds", len(seeds), "must be at least 1")
-    return [dataclasses.replace(experiment, seed=int(seed)) for seed in seeds]
+    numbers = as_type(tuple[int, ...], seeds, "seeds")
+    require(len(numbers) >= 1, "seeds", len(numbers), "must be at least 1")
+    return [dataclasses.replace(experiment, seed=seed) for seed in numbers]
 
 
 @own_settings()

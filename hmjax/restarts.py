@@ -17,7 +17,7 @@ cost is its steps, those whose gain was thrown away too.
 
 import itertools
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -27,13 +27,16 @@ from hmjax import machine
 from hmjax.errors import require
 from hmjax.machine import Layer, Params, Prior
 from hmjax.rules.base import State
+from hmjax.settings import Settings
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Restarts:
+class Restarts(Settings):
     """When a machine starts anew in part."""
+
+    OPTIONS: ClassVar[str] = "restarts."
 
     until: int = 0
     """Step up to which every evaluation restarts from the best so far; 0 for no restarts."""
@@ -45,6 +48,7 @@ class Restarts:
     """Tries that the steps are shared out among, each of a new machine; at least 1."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(self.until >= 0, "restarts.until", self.until, "must be 0 or a later step")
         require(self.units >= 1, "restarts.units", self.units, "must be at least 1")
         require(self.tries >= 1, "restarts.tries", self.tries, "must be at least 1")

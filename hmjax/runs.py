@@ -11,20 +11,23 @@ figures/          pictures, drawn by `analysis`
 """
 
 import functools
+import os
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from hmjax import files, folders, training
-from hmjax.errors import InvalidInput, require
+from hmjax import files, folders, locks, training
+from hmjax.errors import InvalidInput
 from hmjax.experiment import Experiment
 from hmjax.machine import Params
 from hmjax.measures import Measures, evaluate
 from hmjax.runtime.ambient import own_settings
+from hmjax.settings import from_json
 from hmjax.tasks import best_accuracy, entropy_bits
 from hmjax.threefry import key_of
 from hmjax.training import Progress
@@ -56,7 +59,9 @@ PROMISED = (
     "fantasies",
     "fantasies_exact",
 )
-"""What every `results.json` holds."""
+"""What every `results.json` holds, besides its seal (see `hmjax.folders.seal`)."""
+
+_SEALED = ("metrics.npz", "snapshots.npz", "params.npz")
 
 
 class Run(NamedTuple):
@@ -79,49 +84,77 @@ class Run(NamedTuple):
     results: dict[str, Any]
 
 
-def create(experiment: Experiment, folder: Path, *, overwrite: bool = False) -> None:
+def create(
+    experiment: Experiment, folder: str | os.PathLike[str], *, overwrite: bool = False
+) -> None:
     """Makes the folder of a new run, with its `config.json` and `environment.json`.
 
     Raises:
-      InvalidInput: if the folder is there already (and not a run's, or `overwrite` is off), or
-        cannot be written.
+      InvalidInput: if the folder is there already (and not a run's, or `overwrite` is off), is
+        being written by another process, or cannot be written.
     """
-    folders.create(files.settings_to_json(experiment), folder, overwrite=overwrite)
+    folders.create(experiment, Path(folder), overwrite=overwrite)
 
 
-def read_experiment(folder: Path) -> Experiment:
+def read_experiment(folder: str | os.PathLike[str]) -> Experiment:
     """The experiment of a run folder.
 
     Raises:
       InvalidInput: if there is none or it cannot be read.
     """
-    require(folder.is_dir(), "DIR", str(folder), "is not a folder; name a run folder")
-    path = folder / "config.json"
-    return files.settings_from_json(Experiment, path, files.read_json(path))
+    return _experiment(Path(folder), folders.read_config(Path(folder)))
+
+
+def _experiment(folder: Path, config: Mapping[str, Any]) -> Experiment:
+    if config["kind"] == "Study":
+        raise InvalidInput(
+            f"{folder} is the folder of a population, and not of a run: "
+            f"'replay {folder} --seed K' makes that of one of its machines"
+        )
+    return from_json(Experiment, folder / "config.json", config)
 
 
 def carry_out(
-    folder: Path, on_progress: Callable[[Experiment, Progress], None] = lambda *_: None
+    folder: str | os.PathLike[str],
+    on_progress: Callable[[Experiment, Progress], None] = lambda *_: None,
+    say: Callable[[str], None] = warnings.warn,
 ) -> dict[str, Any]:
     """Trains the run in a folder from wherever it stands to its end, and writes what it made.
 
     Args:
-      folder: made by `create`, and perhaps carried on since.
+      folder: made by `create`, and perhaps carried on since; one that is finished is left as it is.
       on_progress: called with the experiment and the progress first and after each evaluation.
+      say: called with a line where the bits may not be those of a run left alone.
 
     Returns:
       The content of `results.json`.
 
     Raises:
-      InvalidInput: if `config.json` or `checkpoint.npz` cannot be used.
+      InvalidInput: if another process is writing the folder, or `config.json`, `environment.json`
+        or `checkpoint.npz` cannot be used.
       Diverged: if parameters stop being finite; the last good state is in `checkpoint.npz`.
       KeyboardInterrupt: on Ctrl-C; the run so far is in `checkpoint.npz`.
     """
+    with locks.taken(Path(folder)):
+        return _carry_out(Path(folder), on_progress, say)
+
+
+def _carry_out(
+    folder: Path,
+    on_progress: Callable[[Experiment, Progress], None],
+    say: Callable[[str], None],
+) -> dict[str, Any]:
     began = time.perf_counter()
-    experiment = read_experiment(folder)
+    config = folders.read_config(folder)
+    experiment = _experiment(folder, config)
     files.sweep(folder)
+    if folders.is_finished(folder):
+        return _results(folder)
     path = folder / "checkpoint.npz"
-    progress, earlier_seconds = _read_checkpoint(path, experiment) if path.exists() else (None, 0.0)
+    progress, earlier_seconds = None, 0.0
+    if path.exists():
+        progress, earlier_seconds = _read_checkpoint(path, config, experiment)
+        folders.compare_environment(folder, config, say)
 
     def seconds() -> float:
         return earlier_seconds + time.perf_counter() - began
@@ -132,30 +165,30 @@ def carry_out(
         progress,
         training.advance(experiment, progress),
         functools.partial(on_progress, experiment),
-        lambda latest: _write_checkpoint(path, experiment, latest, seconds()),
+        lambda latest: write_checkpoint(path, config, latest, seconds()),
     )
 
-    files.write_arrays(folder / "metrics.npz", progress.curves)
-    files.write_arrays(folder / "snapshots.npz", progress.snapshots)
-    files.write_arrays(folder / "params.npz", progress.params)
+    for name, tree in zip(
+        _SEALED, (progress.curves, progress.snapshots, progress.params), strict=True
+    ):
+        files.write_arrays(folder / name, tree)
     results = summarise(experiment, progress)
     results["total_seconds"] = seconds()
+    results |= folders.seal(folder, config, _SEALED)
     files.write_json(folder / "results.json", results)
     return results
 
 
-def read(folder: Path) -> Run:
+def read(folder: str | os.PathLike[str]) -> Run:
     """Reads a finished run.
 
     Raises:
       InvalidInput: if a file is missing, truncated or does not belong to the experiment.
     """
-    experiment = read_experiment(folder)
-    path = folder / "results.json"
-    results = files.read_json(path)
-    lacking = set(PROMISED) - (results.keys() if isinstance(results, dict) else set())
-    if lacking:
-        raise InvalidInput(f"{path} lacks {', '.join(sorted(lacking))}")
+    folder = Path(folder)
+    config = folders.read_config(folder)
+    experiment = _experiment(folder, config)
+    results = _results(folder)
     path = folder / "metrics.npz"
     curves = files.restore(path, files.read_arrays(path), _curves_template(experiment))
     evaluations = len(curves["step"])
@@ -165,6 +198,7 @@ def read(folder: Path) -> Run:
     path = folder / "params.npz"
     params = files.load_params(path)
     files.restore(path, files.read_arrays(path), files.params_template(experiment.sizes))
+    folders.check_seal(folder, config, results)
     return Run(folder, experiment, params, curves, snapshots, results)
 
 
@@ -214,23 +248,44 @@ def shown_names(experiment: Experiment) -> tuple[str, ...]:
     return (*classes, "both" if len(classes) == 2 else "several", "neither")
 
 
-def _checkpoint(experiment: Experiment, progress: Progress, total_seconds: float) -> dict[str, Any]:
+def _results(folder: Path) -> dict[str, Any]:
+    path = folder / "results.json"
+    results = files.read_json(path)
+    lacking = set(PROMISED) - (results.keys() if isinstance(results, dict) else set())
+    if lacking:
+        raise InvalidInput(f"{path} lacks {', '.join(sorted(lacking))}")
+    return results
+
+
+def _checkpoint(
+    config: Mapping[str, Any], progress: Progress, total_seconds: float
+) -> dict[str, Any]:
     return {
-        "experiment": np.asarray(str(files.settings_to_json(experiment))),
+        "experiment": np.asarray(str(config)),
         "progress": progress,
         "total_seconds": np.float64(total_seconds),
     }
 
 
-def _write_checkpoint(
-    path: Path, experiment: Experiment, progress: Progress, total_seconds: float
+def write_checkpoint(
+    path: Path, config: Mapping[str, Any], progress: Progress, total_seconds: float
 ) -> None:
-    files.write_arrays(path, _checkpoint(experiment, progress, total_seconds))
+    """Writes what `carry_out` goes on from.
+
+    Args:
+      path: `checkpoint.npz`.
+      config: the content of the `config.json` beside it.
+      progress: the run so far.
+      total_seconds: what it has taken.
+    """
+    files.write_arrays(path, _checkpoint(config, progress, total_seconds))
 
 
 @own_settings()
-def _read_checkpoint(path: Path, experiment: Experiment) -> tuple[Progress, float]:
-    arrays = files.read_arrays(path)
+def _read_checkpoint(
+    path: Path, config: Mapping[str, Any], experiment: Experiment
+) -> tuple[Progress, float]:
+    arrays = folders.as_of_now(files.read_arrays(path))
     state = jax.eval_shape(functools.partial(training.init_state, experiment))
     like = Progress(
         state,
@@ -238,7 +293,7 @@ def _read_checkpoint(path: Path, experiment: Experiment) -> tuple[Progress, floa
         files.params_template(experiment.sizes, -1),
         np.zeros(()),
     )
-    template = _checkpoint(experiment, like, 0.0)
+    template = _checkpoint(config, like, 0.0)
     if "experiment" in arrays and arrays["experiment"].tolist() != str(template["experiment"]):
         raise InvalidInput(f"{path} belongs to another experiment than its config.json")
     checkpoint = files.restore(path, arrays, template)

@@ -11,22 +11,28 @@ results.json      the statistics; written last, so that a folder with it is fini
 figures/          pictures, drawn by `analysis`
 """
 
+import contextlib
 import functools
 import json
+import os
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from hmjax import files, folders, hosts, population, summary
-from hmjax.errors import InvalidInput, require
+from hmjax import files, folders, hosts, locks, population, summary
+from hmjax.errors import InvalidInput
 from hmjax.machine import Params
 from hmjax.population import Progress
+from hmjax.settings import from_json, to_json
 from hmjax.study import Part, Setting, Study, parts_of, progress_template, settings_of
 from hmjax.summary import Finished
+
+_SEALED = ("params.npz", "population.npz", "metrics.npz")
 
 
 class Studied(NamedTuple):
@@ -56,46 +62,65 @@ class Studied(NamedTuple):
         return jax.tree.map(lambda leaf: leaf[place], self.params[setting])
 
 
-def create(study: Study, folder: Path, *, overwrite: bool = False) -> None:
+def create(study: Study, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
     """Makes the folder of a new study, as `runs.create` does that of a run; on host 0.
 
     Raises:
       InvalidInput: as `runs.create` does, or if hosts were given different studies.
     """
-    config = files.settings_to_json(study)
-    hosts.require_same(json.dumps(config).encode())
+    hosts.require_same(json.dumps(to_json(study)).encode())
 
     def make() -> bytes:
-        folders.create(config, folder, overwrite=overwrite)
+        folders.create(study, Path(folder), overwrite=overwrite)
         return b""
 
     hosts.from_first(make)
 
 
-def read_study(folder: Path) -> Study:
+@contextlib.contextmanager
+def taken(folder: Path) -> Iterator[None]:
+    """Takes a folder for what is within, as `locks.taken` does; on host 0.
+
+    Raises:
+      InvalidInput: on every host, if another process has it.
+    """
+    with contextlib.ExitStack() as stack:
+
+        def take() -> bytes:
+            stack.enter_context(locks.taken(folder))
+            return b""
+
+        hosts.from_first(take)
+        yield
+
+
+def config_of(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """The content of the `config.json` of a folder, a run's too, as host 0 reads it.
+
+    Raises:
+      InvalidInput: on every host, if there is none or it cannot be read.
+    """
+
+    def read() -> bytes:
+        return json.dumps(folders.read_config(Path(folder))).encode()
+
+    return json.loads(hosts.from_first(read))
+
+
+def read_study(folder: str | os.PathLike[str]) -> Study:
     """The study of a folder, as host 0 reads it.
 
     Raises:
       InvalidInput: if there is none or it cannot be read.
     """
-
-    def read() -> bytes:
-        return json.dumps(_config(folder)).encode()
-
-    return _study(folder, json.loads(hosts.from_first(read)))
-
-
-def is_study(folder: Path) -> bool:
-    """Whether a folder is that of a study, and not of a run; as this host sees it."""
-    try:
-        content = files.read_json(folder / "config.json")
-    except InvalidInput:
-        return False
-    return isinstance(content, dict) and content.get("kind") == Study.__name__
+    return _study(Path(folder), config_of(folder))
 
 
 def carry_out(
-    study: Study, folder: Path, on_progress: Callable[[int], None] = lambda _: None
+    study: Study,
+    folder: str | os.PathLike[str],
+    on_progress: Callable[[int], None] = lambda _: None,
+    say: Callable[[str], None] = warnings.warn,
 ) -> dict[str, Any]:
     """Trains the study of a folder from wherever it stands to its end, and writes what it made.
 
@@ -105,15 +130,27 @@ def carry_out(
       study: what to train.
       folder: made by `create` for it, and perhaps carried on since.
       on_progress: called with the steps taken so far by all machines together.
+      say: called with a line where the bits may not be those of a study left alone.
 
     Returns:
       The content of `results.json`.
 
     Raises:
-      InvalidInput: if a part's file cannot be used.
+      InvalidInput: if another process is writing the folder, it is another study's, or a file in it
+        cannot be used.
       KeyboardInterrupt: on Ctrl-C; what was trained so far is kept.
     """
+    with taken(Path(folder)):
+        return _carry_out(study, Path(folder), on_progress, say)
+
+
+def _carry_out(
+    study: Study, folder: Path, on_progress: Callable[[int], None], say: Callable[[str], None]
+) -> dict[str, Any]:
     began = time.perf_counter()
+    config = config_of(folder)
+    if _study(folder, config) != study:
+        raise InvalidInput(f"{folder} holds another study than the one to be trained")
     if hosts.is_first():
         files.sweep(folder)
     parts = parts_of(study)
@@ -125,12 +162,19 @@ def carry_out(
             return json.dumps(_results(study, folder)).encode()
 
         return json.loads(hosts.from_first(finish))
+
+    def compare() -> bytes:
+        if any(path.exists() for path in paths):
+            folders.compare_environment(folder, config, say)
+        return b""
+
+    hosts.from_first(compare)
     finished: list[Finished] = []
     taken = 0
     for path, part in zip(paths, parts, strict=True):
         if hosts.agree(path.exists):
             content = hosts.from_first(path.read_bytes)
-            progress = _restore(path, content, study, part)
+            progress = _restore(path, content, config, part)
         else:
             progress = population.start(part.members)
 
@@ -139,7 +183,7 @@ def carry_out(
 
         def write(latest: Progress, path: Path = path) -> None:
             if hosts.is_first():
-                files.write_arrays(path, _kept(study, latest))
+                files.write_arrays(path, _kept(config, latest))
 
         ahead = population.advance(part.members, progress)
         finished.append(summary.finished(folders.carry_on(progress, ahead, show, write)))
@@ -154,18 +198,21 @@ def carry_out(
         files.write_arrays(folder / "params.npz", _by_sizes(parts, finished))
         files.write_arrays(folder / "population.npz", rows)
         files.write_arrays(folder / "metrics.npz", curves)
+        results |= folders.seal(folder, config, _SEALED)
         files.write_json(folder / "results.json", results)
         _remove(paths)
     return results
 
 
-def read(folder: Path) -> Studied:
+def read(folder: str | os.PathLike[str]) -> Studied:
     """Reads a finished study, on this host alone.
 
     Raises:
       InvalidInput: if a file is missing, truncated or does not belong to the study.
     """
-    study = _study(folder, _config(folder))
+    folder = Path(folder)
+    config = folders.read_config(folder)
+    study = _study(folder, config)
     settings = settings_of(study)
     results = _results(study, folder)
     rows = files.read_arrays(folder / "population.npz")
@@ -184,16 +231,17 @@ def read(folder: Path) -> Studied:
         params.append(restored[_name(sizes)] if several else restored)
         place = rows["place"][rows["setting"] == index]
         params[-1] = jax.tree.map(lambda leaf, place=place: leaf[place], params[-1])
+    folders.check_seal(folder, config, results)
     return Studied(folder, study, settings, rows, curves, params, results)
 
 
-def _config(folder: Path) -> Any:
-    require(folder.is_dir(), "DIR", str(folder), "is not a folder; name a population's")
-    return files.read_json(folder / "config.json")
-
-
-def _study(folder: Path, config: Any) -> Study:
-    return files.settings_from_json(Study, folder / "config.json", config)
+def _study(folder: Path, config: Mapping[str, Any]) -> Study:
+    if config["kind"] == "Experiment":
+        raise InvalidInput(
+            f"{folder} is the folder of a run, of one machine, and not of a population: "
+            f"'resume {folder}' goes on with it, 'figures {folder}' draws it"
+        )
+    return from_json(Study, folder / "config.json", config)
 
 
 def _results(study: Study, folder: Path) -> dict[str, Any]:
@@ -211,13 +259,13 @@ def _remove(paths: Sequence[Path]) -> None:
         path.unlink(missing_ok=True)
 
 
-def _kept(study: Study, progress: Progress) -> dict[str, Any]:
-    return {"study": np.asarray(str(files.settings_to_json(study))), "progress": progress}
+def _kept(config: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    return {"study": np.asarray(str(config)), "progress": progress}
 
 
-def _restore(path: Path, content: bytes, study: Study, part: Part) -> Progress:
-    arrays = files.read_arrays(path, content)
-    template = _kept(study, progress_template(part.members))
+def _restore(path: Path, content: bytes, config: Mapping[str, Any], part: Part) -> Progress:
+    arrays = folders.as_of_now(files.read_arrays(path, content))
+    template = _kept(config, progress_template(part.members))
     if "study" in arrays and arrays["study"].tolist() != str(template["study"]):
         raise InvalidInput(f"{path} belongs to another study than its config.json")
     return files.restore(path, arrays, template)["progress"]

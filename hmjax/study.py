@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import jax
 import numpy as np
@@ -15,6 +15,7 @@ from hmjax.errors import InvalidInput, require
 from hmjax.experiment import MAX_SEED, Experiment, split
 from hmjax.population import Progress
 from hmjax.runtime.ambient import own_settings
+from hmjax.settings import Settings
 from hmjax.threefry import key_of
 
 MAX_MACHINES = 2**20
@@ -24,8 +25,10 @@ _MEMORY = 2**30  # bytes that the machines of a part may take, of all devices to
 
 
 @dataclass(frozen=True)
-class Sweep:
+class Sweep(Settings):
     """Numbers to be swept, each over its values; a compiled program serves all of them."""
+
+    OPTIONS: ClassVar[str] = "sweep."
 
     learning_rate: tuple[float, ...] = ()
     """Values of rule.learning-rate."""
@@ -38,7 +41,7 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class Study:
+class Study(Settings):
     """Many seeds at each of several settings; every combination of what is swept is one."""
 
     experiment: Annotated[Experiment, tyro.conf.arg(name="")]
@@ -57,6 +60,7 @@ class Study:
     """Machines that are trained side by side, at least 1; 0 for as many as 1 GiB holds."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         most = MAX_SEED + 1 - self.first_seed
         require(
             0 <= self.first_seed <= MAX_SEED, "first-seed", self.first_seed, "must be 0 to 2^32 - 1"
@@ -75,7 +79,7 @@ class Study:
     def swept(self) -> dict[str, tuple]:
         """The values of all that is swept, by option."""
         options = {"top": self.top, "hidden": self.hidden} | {
-            f"sweep.{each.name.replace('_', '-')}": getattr(self.sweep, each.name)
+            self.sweep.OPTIONS + each.name.replace("_", "-"): getattr(self.sweep, each.name)
             for each in dataclasses.fields(self.sweep)
         }
         return {name: values for name, values in options.items() if values}

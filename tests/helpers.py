@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hmjax import machine, measures
+from hmjax import InvalidInput, machine, measures
 from hmjax.machine import Params
 
 evaluate = jax.jit(measures.evaluate, static_argnames=("task", "evaluation"))
@@ -56,6 +56,15 @@ def assert_frequencies(index: np.ndarray, probability: np.ndarray, sigmas: float
     p = np.append(probability[~rare], probability[rare].sum())
     error = np.abs(counts - n * p) / np.sqrt(np.maximum(n * p * (1 - p), 1e-9) + 1e-6)
     assert error.max() < sigmas, f"{error.max():.2f} standard errors"
+
+
+def refusal(function, *arguments, **options) -> str:
+    """What is said where a function refuses what it is given; nothing if it does not."""
+    try:
+        function(*arguments, **options)
+    except InvalidInput as error:
+        return str(error)
+    return ""
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:

@@ -86,7 +86,8 @@ def plain(tmp_path_factory):
     experiment = hmjax.runs.read_experiment(folder / "run")
     half = next(training.advance(experiment, training.start(experiment)))
     hmjax.runs.create(experiment, folder / "half")
-    hmjax.runs._write_checkpoint(folder / "half" / "checkpoint.npz", experiment, half, 0.0)
+    config = folders.read_config(folder / "half")
+    hmjax.runs.write_checkpoint(folder / "half" / "checkpoint.npz", config, half, 0.0)
     return folder
 
 
@@ -219,22 +220,22 @@ def test_training_is_on_the_device_that_is_asked_for():
 def test_what_bits_depend_on_is_written_down_and_a_change_of_it_said(tmp_path):
     folder = tmp_path / "run"
     hmjax.runs.create(SMALL, folder)
-    path = folder / "environment.json"
+    path, config = folder / "environment.json", folders.read_config(folder)
     made = json.loads(path.read_text())
     for name in ("versions", "machine", "processor", "device", "xla_flags", "jax_settings"):
         assert name in made
     said: list[str] = []
-    folders.compare_environment(folder, said.append)
+    folders.compare_environment(folder, config, said.append)
     assert not said
     path.write_text(json.dumps(made | {"processor": "abacus", "versions": {"jax": "0.0.1"}}))
-    folders.compare_environment(folder, said.append)
+    folders.compare_environment(folder, config, said.append)
     (line,) = said
     assert "processor abacus is " in line
     assert f"jax 0.0.1 is {jax.__version__}" in line
     assert "\n" not in line
     # It is noted, and so is said once.
     assert json.loads(path.read_text())["resumed"] == [ambient.bits_depend_on()]
-    folders.compare_environment(folder, said.append)
+    folders.compare_environment(folder, config, said.append)
     assert len(said) == 1
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import configs
 import hmjax
-from hmjax import files, runs, training
+from hmjax import files, runs, settings, training
 from hmjax.errors import InvalidInput
 
 EXPERIMENT = dataclasses.replace(configs.load("debug"), steps=1000)
@@ -36,8 +36,8 @@ def finished(tmp_path_factory):
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda e: e.name)
 def test_an_experiment_round_trips_through_json(experiment, tmp_path):
     path = tmp_path / "config.json"
-    files.write_json(path, files.settings_to_json(experiment))
-    assert files.settings_from_json(hmjax.Experiment, path, files.read_json(path)) == experiment
+    files.write_json(path, settings.to_json(experiment))
+    assert settings.from_json(hmjax.Experiment, path, files.read_json(path)) == experiment
 
 
 @pytest.mark.parametrize(
@@ -55,10 +55,10 @@ def test_an_experiment_round_trips_through_json(experiment, tmp_path):
     ],
 )
 def test_a_config_that_is_no_experiment_is_refused_by_field(change, complaint, tmp_path):
-    content = files.settings_to_json(EXPERIMENT)
+    content = settings.to_json(EXPERIMENT)
     change(content)
     with pytest.raises(InvalidInput, match=complaint):
-        files.settings_from_json(hmjax.Experiment, tmp_path / "config.json", content)
+        settings.from_json(hmjax.Experiment, tmp_path / "config.json", content)
 
 
 def test_the_folder_holds_what_it_should(finished):
@@ -91,7 +91,7 @@ def test_the_folder_holds_what_it_should(finished):
 
 def test_results_hold_every_promised_measure(finished):
     results = json.loads((finished / "results.json").read_text())
-    assert set(results) == set(runs.PROMISED)
+    assert set(results) == {*runs.PROMISED, "config", "files"}
     assert None not in results.values()
     curves = np.load(finished / "metrics.npz")
     assert results["exact_nll_bits"] == pytest.approx(float(curves["exact_nll_bits"][-1]))
@@ -229,7 +229,7 @@ def test_a_checkpoint_that_does_not_belong_is_refused_and_kept(finished, tmp_pat
         (folder / name).write_bytes((finished / name).read_bytes())
     if how == "other seed":
         other = dataclasses.replace(EXPERIMENT, seed=2)
-        files.write_json(folder / "config.json", files.settings_to_json(other))
+        files.write_json(folder / "config.json", settings.to_json(other))
     else:
         corrupt(folder / "checkpoint.npz", how)
     before = (folder / "checkpoint.npz").read_bytes()

@@ -14,7 +14,7 @@ from PIL import Image
 import configs
 import hmjax
 import run
-from hmjax import studies, study
+from hmjax import settings, studies, study
 from hmjax.study import Study, Sweep
 
 EXPERIMENT = dataclasses.replace(configs.load("debug"), steps=1000)
@@ -213,7 +213,7 @@ def test_what_is_not_known_is_said_to_be_so(tmp_path):
 
 
 def test_a_machine_whose_measures_overflow_has_diverged(tmp_path):
-    experiment = hmjax.Experiment("wild", rule=hmjax.WakeSleep(learning_rate=1e37), steps=50)
+    experiment = hmjax.Experiment("wild", rule=hmjax.WakeSleep(learning_rate=1e38), steps=50)
     what = Study(experiment, seeds=2)
     studies.create(what, tmp_path / "wild")
     (setting,) = studies.carry_out(what, tmp_path / "wild")["settings"]
@@ -229,7 +229,7 @@ def test_a_part_of_another_study_is_refused_and_kept(tmp_path, capsys):
         studies.create(dataclasses.replace(small, seeds=seeds), path)
     part, *_ = study.parts_of(small)
     progress = hmjax.population.start(part.members)
-    hmjax.files.write_arrays(other / "part-0.npz", studies._kept(small, progress))
+    hmjax.files.write_arrays(other / "part-0.npz", studies._kept(settings.to_json(small), progress))
     before = (other / "part-0.npz").read_bytes()
     assert run.main(["resume", str(other)]) == 2
     assert "belongs to another study" in capsys.readouterr().err

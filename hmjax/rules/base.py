@@ -1,9 +1,8 @@
 """What every learning rule gives, and how the gradients of all of them move a machine."""
 
-import typing
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +11,7 @@ import optax
 
 from hmjax.errors import MAX_COUNT, require
 from hmjax.machine import Layer, Params, Prior
+from hmjax.settings import Settings
 
 Optimiser = Literal["sgd", "momentum", "adam"]
 
@@ -61,8 +61,10 @@ class Moves(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Descent:
+class Descent(Settings):
     """How a rule's gradients move the parameters; the settings all rules share."""
+
+    OPTIONS: ClassVar[str] = "rule."
 
     learning_rate: float = 0.1
     """Learning rate of the generative net, above 0."""
@@ -84,19 +86,13 @@ class Descent:
     """Hold the generative weights onto the visible units at 0 or above."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         rates = [("learning-rate", self.learning_rate), ("decay-factor", self.decay_factor)]
         rates += [("layer-rates", rate) for rate in self.layer_rates]
         if self.recognition_rate is not None:
             rates.append(("recognition-rate", self.recognition_rate))
         for field, value in rates:
             require(0 < value < float("inf"), f"rule.{field}", value, "must be above 0 and finite")
-        known = typing.get_args(Optimiser)
-        require(
-            self.optimiser in known,
-            "rule.optimiser",
-            self.optimiser,
-            f"must be one of {', '.join(known)}",
-        )
         require(self.batch >= 1, "rule.batch", self.batch, "must be at least 1 image")
         at, over = self.decay_at, self.decay_over
         most = f"must be 0 to {MAX_COUNT}"

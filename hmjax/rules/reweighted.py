@@ -13,7 +13,6 @@ large K the wake updates approach the gradients of log p(v) and of -KL(p(. | v) 
 Source: Bornschein & Bengio, Reweighted wake-sleep, ICLR 2015.
 """
 
-import typing
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,13 +40,6 @@ class Reweighted(Descent):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.samples >= 1, "rule.samples", self.samples, "must be at least 1")
-        known = typing.get_args(Recognition)
-        require(
-            self.recognition in known,
-            "rule.recognition",
-            self.recognition,
-            f"must be one of {', '.join(known)}",
-        )
 
     def build(self, sizes: tuple[int, ...]) -> Rule:
         """The rule for machines of the given layer sizes."""

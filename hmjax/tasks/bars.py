@@ -12,11 +12,12 @@ import numpy as np
 
 from hmjax.errors import require
 from hmjax.runtime.ambient import own_generator
+from hmjax.settings import Settings
 from hmjax.tasks.base import Support, all_rows, collect
 
 
 @dataclass(frozen=True)
-class Bars:
+class Bars(Settings):
     """Square images of parallel bars, each on with `p_on`; labels are +1 vertical, -1 horizontal.
 
     An empty and a full image could be of either orientation.
@@ -30,6 +31,7 @@ class Bars:
     """Probability that an image's bars are vertical, between 0 and 1."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(2 <= self.side <= 16, "side", self.side, "must be 2 to 16 pixels")
         for field, value in (("p-on", self.p_on), ("p-vertical", self.p_vertical)):
             require(0 < value < 1, field, value, "must be a probability between 0 and 1")

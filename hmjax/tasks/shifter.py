@@ -12,11 +12,12 @@ import numpy as np
 
 from hmjax.errors import require
 from hmjax.runtime.ambient import own_generator
+from hmjax.settings import Settings
 from hmjax.tasks.base import Support, all_rows, collect
 
 
 @dataclass(frozen=True)
-class Shifter:
+class Shifter(Settings):
     """A row `r` of pixels, each on with `p_on`, above `roll(r, d)`, each written `copies` times.
 
     The shift d is drawn uniformly from `shifts`. Its label is d itself, so +1 is right, -1 left.
@@ -33,6 +34,7 @@ class Shifter:
     """Times that each of the two rows is written, at least 1."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(2 <= self.width <= 16, "width", self.width, "must be 2 to 16 pixels")
         require(0 < self.p_on < 1, "p-on", self.p_on, "must be a probability between 0 and 1")
         distinct = len({shift % self.width for shift in self.shifts}) == len(self.shifts)

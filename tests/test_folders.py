@@ -1,0 +1,418 @@
+"""Folders have one writer, hold together, and outlive versions."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import chex
+import hypothesis
+import hypothesis.strategies as st
+import jax
+import numpy as np
+import pytest
+from helpers import DATA, ROOT, refusal, start
+
+import configs
+import hmjax
+import run
+from hmjax import InvalidInput, files, folders, locks, population, runs, studies, training
+from hmjax.study import Study
+
+SMALL = dataclasses.replace(configs.load("debug"), steps=600)
+TRAIN = ["train", "debug", "--steps", "600", "--no-figures", "--out"]
+POPULATION = ["population", "debug", "--steps", "600", "--seeds", "2", "--no-figures", "--out"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Two runs and two populations, which differ in their seeds alone."""
+    folder = tmp_path_factory.mktemp("finished")
+    for name, seed in (("run", 1), ("other run", 2)):
+        runs.create(dataclasses.replace(SMALL, seed=seed), folder / name)
+        runs.carry_out(folder / name)
+    for name, seed in (("population", 1), ("other population", 2)):
+        study = Study(SMALL, seeds=2, first_seed=seed)
+        studies.create(study, folder / name)
+        studies.carry_out(study, folder / name)
+    return folder
+
+
+def contents(folder) -> dict:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# One writer
+
+
+@contextlib.contextmanager
+def owner_of(*paths):
+    """A process that has taken folders, until it is no longer wanted."""
+    script = (
+        "import sys, contextlib, pathlib; from hmjax.locks import taken\n"
+        "with contextlib.ExitStack() as stack:\n"
+        "    for path in sys.argv[1:]: stack.enter_context(taken(pathlib.Path(path)))\n"
+        "    print('taken', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, paths)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    ) as process:
+        assert process.stdout.readline() == "taken\n"
+        yield process
+        process.stdin.close()
+
+
+def test_whoever_comes_second_is_told_who_is_first_and_touches_nothing(finished, tmp_path, capsys):
+    new, old, many = tmp_path / "new", tmp_path / "run", tmp_path / "population"
+    shutil.copytree(finished / "run", old)
+    shutil.copytree(finished / "population", many)
+    (old / "results.json").unlink()  # something for resume to do
+    before = contents(tmp_path)
+    commands = [
+        [*TRAIN, str(new)],
+        [*TRAIN, str(old), "--overwrite"],
+        [*POPULATION, str(new)],
+        [*POPULATION, str(many), "--overwrite"],
+        ["resume", str(old)],
+        ["resume", str(many)],
+        ["figures", str(many)],
+        ["replay", str(many), "--seed", "1", "--out", str(new)],
+        ["compare", "bars", "--seeds", "1", "--out", str(new)],
+    ]
+    with owner_of(new, old, many) as owner:
+        for command in commands:
+            assert run.main(command) == 2, command
+            said = capsys.readouterr().err
+            assert said.count("\n") == 1
+            assert f"being written by process {owner.pid} on {socket.gethostname()}" in said
+            found = {p: c for p, c in contents(tmp_path).items() if p.suffix != ".lock"}
+            assert found == before, command
+        with pytest.raises(InvalidInput, match=f"process {owner.pid} on"):
+            runs.carry_out(old)
+    assert contents(tmp_path) == before  # the locks are gone with their owner
+    assert run.main(["resume", str(old), "--no-figures"]) == 0
+
+
+def test_the_lock_of_a_killed_owner_stops_no_one(finished, tmp_path):
+    shutil.copytree(finished / "run", tmp_path / "run")
+    (tmp_path / "run" / "results.json").unlink()
+    with owner_of(tmp_path / "run") as owner:
+        owner.send_signal(signal.SIGKILL)
+        owner.wait()
+        assert (tmp_path / ".run.lock").exists()
+        assert run.main(["resume", str(tmp_path / "run"), "--no-figures"]) == 0
+    assert not (tmp_path / ".run.lock").exists()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("command", [TRAIN, POPULATION], ids=["train", "population"])
+def test_of_several_that_start_at_once_one_has_the_folder(command, overwrite, finished, tmp_path):
+    folder = tmp_path / "runs" / "one"
+    if overwrite:
+        shutil.copytree(finished / "run", folder)
+    option, name = ("--seed", "seed") if command is TRAIN else ("--first-seed", "first_seed")
+    seeds = range(10, 13)
+    each = {
+        seed: start(*command, str(folder), option, str(seed), *["--overwrite"] * overwrite)
+        for seed in seeds
+    }
+    said = {seed: process.communicate(timeout=120) for seed, process in each.items()}
+    status = {seed: process.returncode for seed, process in each.items()}
+    assert set(status.values()) <= {0, 2}, said
+    done = [seed for seed in seeds if status[seed] == 0]
+    assert len(done) == 1 or overwrite  # one may overwrite what another has finished
+    for seed in set(seeds) - set(done):
+        line = said[seed][1].splitlines()[-1]
+        assert re.search(r"being written by process \d+ on|is there already", line), line
+    config = json.loads((folder / "config.json").read_text())
+    assert config[name] in done
+    read = runs.read(folder) if command is TRAIN else studies.read(folder)
+    assert read.results["config"] == folders.fingerprint(config)
+    assert [path.name for path in folder.parent.iterdir()] == ["one"]
+
+
+def test_a_thread_may_take_again_what_it_has_and_no_other_may(tmp_path):
+    folder = tmp_path / "deep" / "folder"
+    refused = []
+
+    def other():
+        try:
+            with locks.taken(folder):
+                pass
+        except InvalidInput as error:
+            refused.append(str(error))
+
+    with locks.taken(folder):
+        with locks.taken(folder), contextlib.chdir(tmp_path), locks.taken(folder):
+            thread = threading.Thread(target=other)
+            thread.start()
+            thread.join()
+        assert (folder.parent / ".folder.lock").exists()
+    assert len(refused) == 1
+    assert f"process {os.getpid()} on" in refused[0]
+    other()
+    assert len(refused) == 1
+    assert not list(folder.parent.iterdir())
+
+
+def test_what_a_killed_overwrite_left_is_swept_up(tmp_path):
+    (tmp_path / ".run.0123abcd-made").mkdir()
+    (tmp_path / ".run.0123abcd-made" / "config.json").write_text("{}")
+    runs.create(SMALL, tmp_path / "run")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_an_overwrite_that_fails_leaves_the_old_folder(finished, tmp_path, monkeypatch):
+    shutil.copytree(finished / "run", tmp_path / "run")
+    before, rename = contents(tmp_path), type(tmp_path).rename
+
+    def fails(path, target):
+        if json.loads((path / "config.json").read_text())["seed"] == 7:
+            raise OSError(5, "Input/output error")
+        return rename(path, target)
+
+    monkeypatch.setattr(type(tmp_path), "rename", fails)
+    with pytest.raises(InvalidInput, match="cannot be written"):
+        runs.create(dataclasses.replace(SMALL, seed=7), tmp_path / "run", overwrite=True)
+    assert contents(tmp_path) == before
+
+
+# Files that belong together
+
+
+@pytest.mark.parametrize("name", ["params.npz", "metrics.npz", "snapshots.npz", "results.json"])
+def test_a_file_of_another_run_is_found(name, finished, tmp_path):
+    shutil.copytree(finished / "run", tmp_path / "run")
+    shutil.copy(finished / "other run" / name, tmp_path / "run")
+    with pytest.raises(InvalidInput, match=rf"{name} (is not the file|does not belong)"):
+        runs.read(tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", ["params.npz", "metrics.npz", "population.npz", "results.json"])
+def test_a_file_of_another_population_is_found(name, finished, tmp_path):
+    shutil.copytree(finished / "population", tmp_path / "population")
+    shutil.copy(finished / "other population" / name, tmp_path / "population")
+    with pytest.raises(InvalidInput, match=rf"{name} (is not the file|does not belong)"):
+        studies.read(tmp_path / "population")
+
+
+@pytest.mark.parametrize("name", ["checkpoint.npz", "environment.json"])
+def test_a_run_does_not_go_on_from_the_file_of_another(name, finished, tmp_path):
+    shutil.copytree(finished / "run", tmp_path / "run")
+    (tmp_path / "run" / "results.json").unlink()
+    shutil.copy(finished / "other run" / name, tmp_path / "run")
+    before = contents(tmp_path)
+    with pytest.raises(InvalidInput, match=rf"{name} (belongs to another|does not belong)"):
+        runs.carry_out(tmp_path / "run")
+    assert contents(tmp_path) == before
+
+
+def test_a_study_is_not_carried_out_in_the_folder_of_another(finished):
+    with pytest.raises(InvalidInput, match="holds another study"):
+        studies.carry_out(Study(SMALL, seeds=3), finished / "population")
+
+
+damage = st.one_of(
+    st.tuples(st.just("cut"), st.floats(0, 1), st.just(b"")),
+    st.tuples(st.just("put"), st.floats(0, 1), st.binary(min_size=1, max_size=40)),
+    st.tuples(st.just("all"), st.just(0.0), st.binary(max_size=200)),
+)
+NAMES = {
+    "run": ("config.json", "results.json", "params.npz", "metrics.npz", "snapshots.npz"),
+    "population": ("config.json", "results.json", "params.npz", "metrics.npz", "population.npz"),
+}
+
+
+@contextlib.contextmanager
+def damaged(path, how: str, where: float, new: bytes):
+    """A file with something cut off, put over it, or put in its place, for as long."""
+    content = path.read_bytes()
+    place = int(where * len(content))
+    changed = {"cut": content[:place], "put": content[:place] + new + content[place + len(new) :]}
+    path.write_bytes(changed.get(how, new))
+    try:
+        yield
+    finally:
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize("what", NAMES)
+@hypothesis.given(data=st.data(), damage=damage)
+def test_whatever_is_in_a_file_it_is_read_or_refused_on_one_line(what, data, damage, finished):
+    path = finished / what / data.draw(st.sampled_from(NAMES[what]))
+    with damaged(path, *damage):
+        said = refusal(runs.read if what == "run" else studies.read, path.parent)
+    assert "\n" not in said
+    assert path.name in said or not said
+
+
+@hypothesis.given(damage=damage)
+def test_whatever_is_in_a_checkpoint_it_is_gone_on_from_or_refused(damage, finished):
+    path = finished / "run" / "checkpoint.npz"
+    config, experiment = folders.read_config(path.parent), runs.read_experiment(path.parent)
+    with damaged(path, *damage):
+        said = refusal(runs._read_checkpoint, path, config, experiment)
+    assert "\n" not in said
+    assert path.name in said or not said
+
+
+# Versions
+
+SCHEMA_1 = DATA / "folders" / "schema-1"
+
+
+@pytest.fixture
+def old(tmp_path):
+    shutil.copytree(SCHEMA_1, tmp_path / "old")
+    return tmp_path / "old"
+
+
+def test_folders_of_the_first_schema_are_read(old):
+    read = runs.read(old / "run")
+    assert read.experiment.name == "debug"
+    assert read.results["exact_nll_bits"] == pytest.approx(
+        float(read.curves["exact_nll_bits"][-1]), rel=1e-6
+    )
+    images = read.experiment.task.support()
+    bits = -hmjax.exact_log_prob(read.params, images.images) / np.log(2)
+    assert images.probabilities @ bits == pytest.approx(read.results["exact_nll_bits"], rel=1e-5)
+    many = studies.read(old / "population")
+    assert many.study.seeds == 2
+    assert [setting.values for setting in many.settings] == [{"top": 1}, {"top": 2}]
+    assert many.machine(1, 6).prior.bias.shape == (2,)
+
+
+def test_folders_of_the_first_schema_are_drawn_and_found_finished(old, capsys):
+    for name in ("run", "population"):
+        assert run.main(["figures", str(old / name)]) == 0
+        assert run.main(["resume", str(old / name)]) == 0
+        assert "is finished" in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("ignore:.* goes on where")
+def test_folders_of_the_first_schema_are_gone_on_with(old):
+    runs.carry_out(old / "run-unfinished")
+    ours, theirs = runs.read(old / "run-unfinished"), runs.read(old / "run")
+    # The same bits on the machine that made them, and nearly so on others.
+    chex.assert_trees_all_close(ours.params, theirs.params, rtol=1e-3, atol=1e-3)
+    study = studies.read_study(old / "population-unfinished")
+    studies.carry_out(study, old / "population-unfinished")
+    ours, theirs = studies.read(old / "population-unfinished"), studies.read(old / "population")
+    chex.assert_trees_all_close(ours.params, theirs.params, rtol=1e-3, atol=1e-3)
+    runs.carry_out(old / "restarts-unfinished")
+    assert runs.read(old / "restarts-unfinished").results["steps"] == 1000
+
+
+def test_what_restarts_kept_is_named_as_it_is_now():
+    path = SCHEMA_1 / "restarts-unfinished" / "checkpoint.npz"
+    arrays = folders.as_of_now(files.read_arrays(path))
+    experiment = runs.read_experiment(path.parent)
+    state = jax.eval_shape(lambda: training.init_state(experiment))
+    restored = files.restore(path, arrays, {"progress": {"state": state}})["progress"]["state"]
+    assert 8 < restored.best.of_all.nll_bits < 24
+    for best in restored.best:
+        chex.assert_trees_all_equal(best.learner.generative, restored.learner.generative)
+    before = dict(np.load(path))
+    np.testing.assert_array_equal(
+        restored.best.of_all.learner.params.prior.bias,
+        before["progress/state/best/of_all/params/prior/bias"],
+    )
+
+
+@pytest.mark.parametrize("what", ["run", "population"])
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [(99, "which a later version of hmjax wrote"), (0, "schema is 0"), ("x", "schema is 'x'")],
+)
+def test_a_schema_that_is_not_known_is_one_line(what, schema, said, finished, tmp_path, capsys):
+    shutil.copytree(finished / what, tmp_path / what)
+    path = tmp_path / what / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": schema}))
+    for command in ("resume", "figures"):
+        assert run.main([command, str(tmp_path / what)]) == 2
+        error = capsys.readouterr().err
+        assert said in error
+        assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_modes_follow_the_umask(umask, tmp_path):
+    before = os.umask(umask)
+    try:
+        runs.create(SMALL, tmp_path / "run")
+        files.write_json(tmp_path / "run" / "config.json", {})
+    finally:
+        os.umask(before)
+    for path, mode in (("run", 0o777), ("run/config.json", 0o666), ("run/environment.json", 0o666)):
+        assert (tmp_path / path).stat().st_mode & 0o777 == mode & ~umask
+
+
+# Full disks
+
+
+def limited(size: int, *arguments: str) -> subprocess.CompletedProcess:
+    """Runs run.py where no file can be larger than a number of bytes."""
+    script = (
+        "import resource, sys, run; "
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size})); "
+        "sys.exit(run.main(sys.argv[1:]))"
+    )
+    # What JAX compiles is a file too.
+    off = {"PYTHONPATH": str(ROOT), "JAX_ENABLE_COMPILATION_CACHE": "0"}
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        env=os.environ | off,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "size"),
+    [(TRAIN, "checkpoint.npz", 16_000), (POPULATION, "part-0.npz", 8_000)],
+    ids=["train", "population"],
+)
+def test_a_full_disk_names_the_file_and_how_to_go_on(command, name, size, tmp_path):
+    folder = tmp_path / "run"
+    done = limited(size, *command, str(folder))
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert f"'{folder / name}'" in line
+    assert f"python run.py resume {folder}" in line
+    assert "Traceback" not in done.stderr
+    assert not list(folder.glob(".*"))
+    assert run.main(["resume", str(folder), "--no-figures"]) == 0
+    assert run.main([*command, str(tmp_path / "whole")]) == 0
+    params = (folder / "params.npz").read_bytes()
+    assert params == (tmp_path / "whole" / "params.npz").read_bytes()
+
+
+def test_pictures_that_do_not_fit_are_named_and_drawn_later(finished, tmp_path):
+    shutil.copytree(finished / "population", tmp_path / "run")
+    done = limited(5_000, "figures", str(tmp_path / "run"))
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert ".png'" in line
+    assert f"python run.py figures {tmp_path / 'run'}" in line
+
+
+def test_other_processes_and_hosts_are_not_asked_for_parts(tmp_path):
+    # Parts are those of any device, so that a study begun on one kind goes on on another.
+    study = Study(SMALL, seeds=3)
+    sizes = {len(part.members) for part in hmjax.study.parts_of(study)}
+    assert sizes == {3}
+    members = population.members_of(SMALL, range(3))
+    assert population.lay_out(members).group == 1
