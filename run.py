@@ -1,26 +1,21 @@
-"""Helmholtz machines from the command line.
+"""Helmholtz machines from the command line; `python run.py` says how."""
 
-python run.py train NAME [options]   train an experiment of configs/; --help lists the options
-python run.py population NAME        train many seeds of an experiment side by side
-python run.py replay DIR --seed K    train one machine of a population alone
-python run.py resume DIR             go on with an interrupted run or population
-python run.py figures DIR            draw the pictures of a finished one again
-python run.py compare NAME           train the studies of a comparison, and say what they came to
-python run.py results                write RESULTS.md from the comparisons that are finished
-python run.py bench                  time it, beside NumPy and numba
-python run.py list                   the experiments, one line each
-"""
+import os
+import signal
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # Nothing is begun while what follows is imported, so that there is nothing to say.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 
 import argparse
 import contextlib
 import difflib
-import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import jax
 import numpy as np
@@ -49,6 +44,19 @@ from hmjax.study import Study
 from hmjax.training import Progress
 
 T = TypeVar("T")
+
+USAGE = """\
+Helmholtz machines from the command line.
+
+python run.py train NAME [options]   train an experiment of configs/; --help lists the options
+python run.py population NAME        train many seeds of an experiment side by side
+python run.py replay DIR --seed K    train one machine of a population alone
+python run.py resume DIR             go on with an interrupted run or population
+python run.py figures DIR            draw the pictures of a finished one again
+python run.py compare NAME           train the studies of a comparison, and say what they came to
+python run.py results                write RESULTS.md from the comparisons that are finished
+python run.py bench                  time it, beside NumPy and numba
+python run.py list                   the experiments, one line each"""
 
 
 @dataclass(frozen=True)
@@ -551,14 +559,14 @@ def main(arguments: Sequence[str]) -> int:
       The exit status: 0, 1 if a run failed, 2 for bad input, 130 if interrupted.
     """
     if not arguments or arguments[0] in ("-h", "--help"):
-        print((__doc__ or "").strip())
+        print(USAGE)
         return 0 if arguments else 2
     if any(each.startswith("--hosts.") for each in arguments) and not hosts.is_supervised():
         return hosts.supervise([sys.executable, __file__, *arguments])
-    platform.prepare()
-    platform.cache_compiled()
     command, *rest = arguments
     try:
+        platform.prepare()
+        platform.cache_compiled()
         if command not in COMMANDS:
             near = difflib.get_close_matches(command, COMMANDS, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
@@ -570,11 +578,17 @@ def main(arguments: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except jax.errors.JaxRuntimeError as error:
-        if not hosts.are_several():
-            raise
         reason = str(error).splitlines()[0]
-        print(f"error: another host was lost; resume goes on from here: {reason}", file=sys.stderr)
+        if hosts.are_several():
+            said = f"another host was lost; resume goes on from here: {reason}"
+        elif reason.startswith("RESOURCE_EXHAUSTED"):
+            said = f"there is too little memory for so much at once: {reason}"
+        else:
+            raise
+        print(f"error: {said}", file=sys.stderr)
         return hosts.leave(1)
+    except BrokenPipeError:
+        raise
     except (Diverged, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return hosts.leave(1)
@@ -585,5 +599,23 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def program() -> NoReturn:
+    """`main` as a program, which is quiet when it is interrupted or no one reads on."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        status = main(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # For what Python writes out when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 128 + signal.SIGPIPE
+    if status == 130:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)  # not waiting for what is still being compiled
+    sys.exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    program()

@@ -40,6 +40,7 @@ def are_drawn(run: Run) -> bool:
 
 
 @own_settings()
+@style.ours()
 def draw_all(run: Run, *, fps: float) -> Path:
     """Draws every picture of a run, and its animation, into its `figures` folder.
 

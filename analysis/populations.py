@@ -53,6 +53,7 @@ def are_drawn(studied: Studied) -> bool:
 
 
 @own_settings()
+@style.ours()
 def draw_all(studied: Studied) -> Path:
     """Draws every picture that a study has into its `figures` folder, and returns that."""
     folder = studied.folder / "figures"

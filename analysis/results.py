@@ -28,6 +28,21 @@ together says of the direction, in whatever code.
 """
 
 
+def columns(comparison: Comparison, *, selective: bool) -> list[str]:
+    """What the columns of a comparison's table hold.
+
+    Args:
+      comparison: what is compared.
+      selective: whether it is known of any arm how many machines are direction selective.
+    """
+    measures = [MEASURES[each] for each in comparison.measures]
+    names = ["", "machines", "steps each"]
+    names += [f"{each.label}, median (quartiles)" for each in measures]
+    names += [f"best {each.label.split(' (')[0]}" for each in measures]
+    names += [f"share of selectivity >= {SELECTIVE} (95% interval)"] if selective else []
+    return [*names, "training (s)"]
+
+
 def section(name: str, comparison: Comparison, arms: Sequence[Reached], picture: str) -> str:
     """The section of a comparison, in Markdown.
 
@@ -38,14 +53,11 @@ def section(name: str, comparison: Comparison, arms: Sequence[Reached], picture:
       picture: where its picture is, relative to the page.
     """
     measures = [MEASURES[each] for each in comparison.measures]
-    header = ["", "machines", "steps each"]
-    header += [f"{each.label}, median (quartiles)" for each in measures]
-    header += [f"best {each.label.split(' (')[0]}" for each in measures]
     selective = any(arm.selective >= 0 for arm in arms)
-    header += [f"share of selectivity >= {SELECTIVE} (95% interval)"] if selective else []
+    header = columns(comparison, selective=selective)
     lines = [f"## {comparison.title}", "", comparison.about, ""]
     lines += [f"    python run.py compare {name}", ""]
-    lines += [_row([*header, "training (s)"]), _row(["---"] * (len(header) + 1))]
+    lines += [_row(header), _row(["---"] * len(header))]
     for reached in arms:
         arm, experiment = reached.arm, reached.arm.study.experiment
         values = [reached.values[each] for each in comparison.measures]
@@ -65,6 +77,7 @@ def section(name: str, comparison: Comparison, arms: Sequence[Reached], picture:
     return "\n".join(lines)
 
 
+@style.ours()
 def draw(comparison: Comparison, arms: Sequence[Reached]) -> Figure:
     """Every machine of every arm as a dot, with medians, quartiles and limits, by measure."""
     count = len(comparison.measures)
@@ -120,7 +133,8 @@ def _strips(
         each = each[np.isfinite(each)]
         axes.plot([limit, limit], [y - 0.4, y + 0.4], color=style.GREY, ls=":", lw=2)
         if not len(each):
-            axes.text(0.02, y, "not known", transform=axes.get_yaxis_transform(), va="center")
+            where = axes.get_yaxis_transform()
+            axes.text(0.02, y, "not known", transform=where, va="center", backgroundcolor="white")
             continue
         apart = y + rng.uniform(-0.22, 0.22, len(each))
         axes.plot(each, apart, "o", color=style.BLUE, ms=3.5, alpha=0.45, mew=0)

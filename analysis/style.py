@@ -1,9 +1,11 @@
 """How pictures look: colours, fonts, mosaics of small images."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import matplotlib
+import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -12,17 +14,23 @@ from matplotlib.ticker import FuncFormatter
 
 from hmjax import files
 
-matplotlib.rcParams.update(
-    {
-        "font.size": 11,
-        "axes.titlesize": 12,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": False,
-        "legend.frameon": False,
-        "figure.dpi": 100,
-    }
-)
+_OURS = {
+    "font.size": 11,
+    "axes.titlesize": 12,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": False,
+    "legend.frameon": False,
+    "figure.dpi": 100,
+}
+
+
+@contextlib.contextmanager
+def ours() -> Iterator[None]:
+    """Has pictures look like ours, whatever the user's Matplotlib is set to."""
+    with matplotlib.style.context(["default", _OURS]):
+        yield
+
 
 # Okabe and Ito's palette, which people with any colour vision can tell apart.
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, BLACK = (
@@ -97,5 +105,5 @@ def steps_axis(axes: Axes, last: int) -> None:
 def save(figure: Figure, path: Path) -> None:
     """Saves a picture, whole or not at all."""
     figure.set_dpi(110)
-    with files.replacing(path) as temporary:
+    with ours(), files.replacing(path) as temporary:
         FigureCanvasAgg(figure).print_png(temporary)  # savefig would draw it twice

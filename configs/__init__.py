@@ -3,8 +3,10 @@
 Those of `configs.comparisons` define `comparison`: studies side by side.
 """
 
+import ast
 import difflib
 import importlib
+import inspect
 import pkgutil
 from types import ModuleType
 
@@ -40,8 +42,10 @@ def load_comparison(name: str) -> Comparison:
 
 
 def summary(name: str) -> str:
-    """One line on an experiment."""
-    return (importlib.import_module(f"{__name__}.{name}").__doc__ or "").strip().splitlines()[0]
+    """One line on an experiment, which its file begins with."""
+    # Not its __doc__, which is not there where Python is told to leave such things out.
+    source = inspect.getsource(_module(name, EXPERIMENTS, "experiment"))
+    return (ast.get_docstring(ast.parse(source)) or "").splitlines()[0]
 
 
 def _module(name: str, package: str, kind: str) -> ModuleType:

@@ -1,5 +1,6 @@
 """Comparisons: studies side by side that answer a question, with goals they are held against."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -235,7 +236,8 @@ class Reached(NamedTuple):
 
     Attributes:
       arm: the arm.
-      values: by measure, `[machines that count and did not diverge]`.
+      values: by measure, `[machines that count]`: those that did not diverge, and of which it is
+        known whether they are the best of theirs.
       selective: how many of them are direction selective; -1 if that is not known.
       train_seconds: spent in training all of its machines.
     """
@@ -269,16 +271,18 @@ def reached(arm: Arm, studied: Studied, measures: Sequence[str]) -> Reached:
     """What a finished arm came to, by some of `MEASURES`."""
     experiment = studied.settings[0].experiment
     every = Machines(experiment, studied.rows, studied.params[0])
-    by = MEASURES[arm.best_by]
+    by, of = MEASURES[arm.best_by], MEASURES[arm.best_by].of(every)
+    counts = ~studied.rows["diverged"] & np.isfinite(of)
     worst = np.inf if by.best is np.min else -np.inf
-    ranked = np.where(studied.rows["diverged"], worst, by.of(every)).reshape(-1, arm.best_of)
+    ranked = np.where(counts, of, worst).reshape(-1, arm.best_of)
     best = ranked.argmin(axis=1) if by.best is np.min else ranked.argmax(axis=1)
     chosen = np.arange(len(ranked)) * arm.best_of + best
-    chosen = chosen[~studied.rows["diverged"][chosen]]
+    chosen = chosen[counts[chosen]]
     rows = {name: leaf[chosen] for name, leaf in studied.rows.items()}
     params = jax.tree.map(lambda leaf: leaf[chosen], studied.params[0])
     machines = Machines(experiment, rows, params)
-    values = {name: MEASURES[name].of(machines) for name in measures}
+    nothing = np.empty(0)
+    values = {name: MEASURES[name].of(machines) if len(chosen) else nothing for name in measures}
     known = rows["selectivity_known"].all()
     selective = int((rows["strongest_selectivity"] >= SELECTIVE).sum()) if known else -1
     return Reached(arm, values, selective, studied.results["train_seconds"])
@@ -298,9 +302,11 @@ def read_all(comparison: Comparison, folder: Path) -> list[Reached]:
 
 
 def value_of(goal: Goal, arms: list[Reached]) -> float:
-    """What the arm of a goal reached."""
+    """What the arm of a goal reached; NaN if none of its machines counts."""
     it = next(each for each in arms if each.arm.name == goal.arm)
     values = it.values[goal.measure]
+    if not len(values):
+        return math.nan
     if goal.of == "share":
         return it.selective / len(values)
     return float(MEASURES[goal.measure].best(values) if goal.of == "best" else np.median(values))

@@ -171,7 +171,15 @@ def load_params(path: str | os.PathLike[str]) -> Params:
       InvalidInput: if the file is missing, truncated, or does not hold a machine.
     """
     path = Path(path)
+    if path.is_dir():
+        raise InvalidInput(f"{path} is a folder: name the params.npz in it")
     arrays = read_arrays(path)
+    if any(name.endswith("prior/bias") and leaf.ndim == 2 for name, leaf in arrays.items()):
+        raise InvalidInput(
+            f"{path} holds the machines of a population, with a leading axis, and not one: "
+            f"'replay {path.parent} --seed K' makes a run of one of them, 'hmjax.studies.read' "
+            "reads them all"
+        )
     sizes: list[int] = []
     while (bias := arrays.get(f"generative/{len(sizes)}/bias")) is not None and bias.ndim == 1:
         sizes.append(len(bias))

@@ -15,13 +15,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from hmjax.errors import InvalidInput
-from hmjax.runtime.ambient import devices
+from hmjax.runtime.ambient import devices, own_settings
 
 _SUPERVISED = "HMJAX_SUPERVISED"  # in the environment of the process that does the work
 
@@ -148,7 +149,7 @@ def require_same(what: bytes) -> None:
     if count() == 1:
         return
     same = what == from_first(lambda: what)
-    if not np.all(multihost_utils.process_allgather(np.int32(same))):
+    if not _of_all(np.int32(same)).all():
         raise InvalidInput("hosts were given different commands: all must run the same")
 
 
@@ -171,14 +172,31 @@ def from_first(make: Callable[[], bytes]) -> bytes:
             message = b"+" + make()
         except InvalidInput as error:
             message, refusal = b"-" + str(error).encode(), error
-    length = int(multihost_utils.broadcast_one_to_all(np.int32(len(message))))
-    sent = np.frombuffer(message.ljust(length, b"\0"), np.uint8)
-    message = np.asarray(multihost_utils.broadcast_one_to_all(sent), np.uint8).tobytes()
+    length = int(_of_all(np.int32(len(message)))[0])
+    message = _of_all(np.frombuffer(message.ljust(length, b"\0"), np.uint8))[0].tobytes()
     if refusal is not None:
         raise refusal
     if message.startswith(b"-"):
         raise InvalidInput(f"host 0: {message[1:].decode()}")
     return message[1:]
+
+
+@own_settings()
+def _of_all(mine: Any) -> np.ndarray:
+    """What every host has, on every host: an array of the same shape on each, `[hosts, ...]`.
+
+    One device of each host takes part, so that hosts may have more devices or fewer.
+    """
+    first: dict[int, jax.Device] = {}
+    for device in jax.devices():
+        first.setdefault(device.process_index, device)
+    mesh = Mesh(np.array([first[host] for host in sorted(first)]), ("host",))
+    here = jax.device_put(np.asarray(mine)[None], first[jax.process_index()])
+    all_of_it = jax.make_array_from_single_device_arrays(
+        (len(first), *here.shape[1:]), NamedSharding(mesh, PartitionSpec("host")), [here]
+    )
+    everywhere = NamedSharding(mesh, PartitionSpec())
+    return np.asarray(jax.jit(lambda x: x, out_shardings=everywhere)(all_of_it).addressable_data(0))
 
 
 def _check_free(port: int) -> None:

@@ -9,6 +9,7 @@ from PIL import Image
 import configs
 import hmjax
 import run
+from analysis import results
 from hmjax import InvalidInput, comparison, studies
 from hmjax.comparison import Arm, Comparison, Goal
 from hmjax.study import Study
@@ -130,6 +131,42 @@ def test_the_one_that_counts_can_be_the_best_by_another_measure(by, tiny):
         np.testing.assert_array_equal(reached.values[name], expected)
 
 
+def test_what_is_not_known_is_never_the_best(tiny, monkeypatch):
+    arm = dataclasses.replace(TINY.arms[1], best_by="top_bits")
+    studied = studies.read(comparison.folder_of(TINY, TINY.arms[1], tiny / "runs/compare-tiny"))
+    nan, inf = np.nan, np.inf
+    known = comparison.MEASURES["top_bits"]
+    for of, chosen in (
+        ([nan, 2, 3, nan, nan, nan], [1, 2]),
+        ([2, 1, nan, nan, -inf, 5], [1, 5]),
+        ([nan] * 6, []),
+    ):
+        measure = known._replace(of=lambda _, of=of: np.array(of))
+        monkeypatch.setitem(comparison.MEASURES, "top_bits", measure)
+        reached = comparison.reached(arm, studied, ("nll",))
+        expected = studied.rows["exact_nll_bits"][chosen]
+        np.testing.assert_array_equal(reached.values["nll"], expected)
+
+
+def test_an_arm_whose_machines_all_diverged_is_shown_as_such(tmp_path, monkeypatch, capsys):
+    wild = hmjax.WakeSleep(learning_rate=3e38, optimiser="momentum")
+    arms = (
+        Arm("tame", Study(SMALL, seeds=2)),
+        Arm("wild", Study(dataclasses.replace(SMALL, rule=wild), seeds=2)),
+        Arm("wild, best of 2", Study(dataclasses.replace(SMALL, rule=wild), seeds=2), best_of=2),
+    )
+    goals = tuple(Goal(arms[1].name, "nll", of, 9.0) for of in ("median", "best", "share"))
+    it = dataclasses.replace(TINY, arms=arms, goals=goals)
+    use_tiny(monkeypatch, tmp_path)
+    monkeypatch.setattr(configs, "load_comparison", lambda name: it)
+    assert run.main(["compare", "tiny"]) == 0
+    printed = capsys.readouterr().out
+    row = next(line for line in printed.splitlines() if line.startswith("| wild | 0 |"))
+    assert set(row.split(" | ")[3:-2]) == {"-"}
+    assert printed.count("**missed**") == 3
+    assert run.main(["results"]) == 0
+
+
 def test_another_study_in_its_folder_is_refused(tiny, capsys, monkeypatch):
     assert run.main(["compare", "tiny", "--seeds", "1"]) == 2
     assert "holds another study than 'once'; remove it first" in capsys.readouterr().err
@@ -184,4 +221,24 @@ def test_the_comparisons_hold_together(name):
     page = (ROOT / "RESULTS.md").read_text()
     section = page[page.index(f"<!-- {name} -->") : page.index(f"<!-- /{name} -->")]
     assert it.about in section
-    assert all(f"| {arm} |" in section for arm in arms)
+    # The table is what the code writes: its columns, a row an arm, and an interval with a share.
+    header, _, *rows = [cells_of(line) for line in section.splitlines() if line.startswith("|")]
+    selective = any(name.startswith("share of selectivity") for name in header)
+    assert header == results.columns(it, selective=selective)
+    assert [row[0] for row in rows] == arms
+    assert {len(row) for row in rows} == {len(header)}
+    spread = re.compile(r"-|[\d.-]+ \([\d.-]+ to [\d.-]+\)")
+    for row in rows:
+        cells = dict(zip(header, row, strict=True))
+        for name, cell in cells.items():
+            if name.endswith("(quartiles)"):
+                assert spread.fullmatch(cell), (row[0], name)
+            if name.startswith("share of selectivity") and cell != "-":
+                machines = int(cells["machines"])
+                assert cell == results._share(round(float(cell.split()[0]) * machines), machines)
+
+
+def cells_of(line: str) -> list[str]:
+    """The cells of a row of a table in Markdown."""
+    cells = re.split(r"(?<!\\)\|", line.removeprefix("|").removesuffix("|"))
+    return [cell.strip().replace("\\|", "|") for cell in cells]

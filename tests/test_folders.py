@@ -218,6 +218,38 @@ def test_a_run_does_not_go_on_from_the_file_of_another(name, finished, tmp_path)
     assert contents(tmp_path) == before
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (
+            ["replay", "run", "--seed", "1"],
+            "run is the folder of a run, of one machine, and not of",
+        ),
+        (["replay", "nowhere", "--seed", "1"], "DIR is 'nowhere': is not a folder"),
+        (["figures", "."], r"config\.json does not exist"),
+    ],
+)
+def test_a_folder_of_another_kind_is_named(command, said, finished, monkeypatch, capsys):
+    monkeypatch.chdir(finished)
+    assert run.main(command) == 2
+    error = capsys.readouterr().err
+    assert re.search(said, error)
+    assert error.count("\n") == 1
+
+
+def test_what_holds_no_one_machine_is_named(finished, capsys):
+    swept = SCHEMA_1 / "population" / "params.npz"  # of two sizes
+    for path in (finished / "population" / "params.npz", swept):
+        with pytest.raises(InvalidInput, match=r"the machines of a population.*replay .* --seed K"):
+            hmjax.load_params(path)
+    with pytest.raises(InvalidInput, match=r"is a folder: name the params\.npz in it"):
+        hmjax.load_params(finished / "run")
+    with pytest.raises(InvalidInput, match="is the folder of a population, and not of a run"):
+        runs.read(finished / "population")
+    with pytest.raises(InvalidInput, match="is the folder of a run, of one machine"):
+        studies.read(finished / "run")
+
+
 def test_a_study_is_not_carried_out_in_the_folder_of_another(finished):
     with pytest.raises(InvalidInput, match="holds another study"):
         studies.carry_out(Study(SMALL, seeds=3), finished / "population")

@@ -20,15 +20,22 @@ def free_port() -> int:
 
 
 def start_two(
-    arguments: list[str], timeout: int = 60, each: tuple[list[str], list[str]] = ([], [])
+    arguments: list[str],
+    timeout: int = 60,
+    each: tuple[list[str], list[str]] = ([], []),
+    devices: tuple[int, int] | None = None,
 ) -> list[subprocess.Popen]:
     """The same command on two hosts of this machine, and what each is given besides."""
     where = ["--hosts.coordinator", f"localhost:{free_port()}", "--hosts.count", "2"]
     where += ["--hosts.timeout", str(timeout)]
-    return [
-        start(*arguments, *each[index], *where, "--hosts.index", str(index), start_new_session=True)
-        for index in range(2)
-    ]
+    both = []
+    for index in range(2):
+        more = {}
+        if devices:
+            more["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices[index]}"
+        command = [*arguments, *each[index], *where, "--hosts.index", str(index)]
+        both.append(start(*command, start_new_session=True, env=os.environ | more))
+    return both
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +58,15 @@ def test_two_hosts_train_the_machines_that_one_does(alone, tmp_path):
     assert "NLL, exact (bits)" in said[0][0]
     assert "NLL" not in said[1][0]
     assert (folder / "figures" / "gallery.png").exists()
+    assert same(folder, alone)
+
+
+@pytest.mark.parametrize("devices", [(1, 3), (2, 1)])
+def test_hosts_may_have_different_numbers_of_devices(devices, alone, tmp_path):
+    folder = tmp_path / "two"
+    both = start_two([*COMMAND.split(), "--out", str(folder)], devices=devices)
+    said = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
     assert same(folder, alone)
 
 

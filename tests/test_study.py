@@ -155,6 +155,7 @@ def test_a_finished_study_is_drawn_again_and_not_trained_again(swept, capsys):
     assert "is finished" in capsys.readouterr().out
     assert run.main(["figures", str(swept)]) == 0
     shutil.rmtree(swept / "figures")
+    (swept / "figures").mkdir()
     assert run.main(["resume", str(swept)]) == 0
     assert "never broke: " in capsys.readouterr().out
     assert (swept / "figures" / "gallery.png").exists()
@@ -284,8 +285,19 @@ def test_bad_options_are_one_line_and_change_nothing(options, said, tmp_path, ca
     assert not list(tmp_path.iterdir())
 
 
-def test_the_estimate_of_memory_grows_with_the_machine_and_bounds_a_part():
+def test_the_estimate_of_memory_is_that_of_what_is_there_and_bounds_a_part(monkeypatch):
+    members = hmjax.population.members_of(EXPERIMENT, range(5))
+    *_, last = hmjax.population.advance(members, hmjax.population.start(members))
+    state, curves = (
+        sum(leaf.nbytes for leaf in jax.tree.leaves(tree)) / 5 for tree in (last.state, last.curves)
+    )
     small = study.bytes_a_member(EXPERIMENT)
+    # Its state three times over and its measures twice, and at most one evaluation more of these.
+    assert 3 * state + 2 * curves < small < 3 * state + 2 * curves * 4 / 3 + 100
     large = study.bytes_a_member(hmjax.Experiment("shifter"))
-    assert 0 < small < large
-    assert study.automatic_at_once(EXPERIMENT) * small <= 2**30
+    assert small < large
+    monkeypatch.setattr(study, "_MEMORY", 10 * small + small // 2)
+    parts = study.parts_of(Study(EXPERIMENT, seeds=32))
+    assert [len(part.members) for part in parts] == [10, 10, 10, 2]
+    monkeypatch.setattr(study, "_MEMORY", 1)
+    assert study.automatic_at_once(EXPERIMENT) == 1

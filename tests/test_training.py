@@ -1,5 +1,6 @@
 import dataclasses
 import functools
+import gc
 import re
 
 import chex
@@ -122,6 +123,38 @@ def test_divergence_names_the_first_bad_step_and_keeps_what_was_good():
 
     assert after(caught.value.step - 1)
     assert not after(caught.value.step)
+
+
+def test_a_compilation_that_failed_once_is_tried_again(monkeypatch):
+    compiled = training.train_block
+    failures = iter(range(2))  # ahead of time, and when it is needed
+
+    class FailsAtFirst:
+        def lower(self, *arguments, **options):
+            if next(failures, None) is not None:
+                raise RuntimeError("the compiler ran out of something")
+            return compiled.lower(*arguments, **options)
+
+    monkeypatch.setattr(training, "train_block", FailsAtFirst())
+    with pytest.raises(RuntimeError, match="ran out of something"):
+        training.train(SMALL)
+    chex.assert_tree_all_finite(training.train(SMALL).params)
+
+
+def test_what_was_compiled_goes_when_jax_is_told_to_let_it_go():
+    def programs() -> int:
+        gc.collect()
+        return len(jax.devices()[0].client.live_executables())
+
+    jax.clear_caches()
+    before = programs()
+    for steps in (50, 60, 70):
+        experiment = dataclasses.replace(SMALL, steps=steps)
+        training.train(experiment)
+        hmjax.train_population(experiment, [1, 2])
+    assert programs() > before + 6
+    jax.clear_caches()
+    assert programs() <= before
 
 
 def test_deep_and_shallow_machines_train():
