@@ -11,6 +11,7 @@ sigmoid(z). Noise is thus independent of the parameters, so whole blocks of it c
 Source: Dayan, Hinton, Neal & Zemel, Neural Computation 7:889-904, 1995.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from hmjax.errors import require
 from hmjax.runtime.ambient import own_generator
@@ -29,6 +31,7 @@ Noise = tuple[jax.Array, ...]
 """Logistic noise, one `[n, n_l]` array per layer to sample, lowest layer first."""
 
 _FEW_ROWS = 32
+_ABOVE_MINUS_ONE = float(np.nextafter(np.float32(-1), np.float32(0)))
 
 
 class Layer(NamedTuple):
@@ -99,18 +102,33 @@ def init(
         len(sizes) >= 2 and min(sizes) >= 1, "sizes", sizes, "must be two or more layers of units"
     )
     require(0 < p_on < 1, "p_on", p_on, "must be a probability between 0 and 1")
+    visible_bias = jnp.float32(math.log(p_on / (1 - p_on)))
+    return _drawn(key, visible_bias, jnp.asarray(weight_scale, jnp.float32), sizes=sizes)
+
+
+@functools.partial(jax.jit, static_argnames="sizes")
+def _drawn(
+    key: jax.Array,
+    visible_bias: jax.Array,
+    weight_scale: jax.Array,
+    *,
+    sizes: tuple[int, ...],
+) -> Params:
     pairs = list(itertools.pairwise(sizes))
     shapes = [(high, low) for low, high in pairs] + pairs
     ends = list(itertools.accumulate(math.prod(shape) for shape in shapes))
+    # As jax.random.normal draws them, but with one factor: of two, who calls would decide which are
+    # multiplied first, and so the last bits.
     with own_generator():
-        drawn = weight_scale * jax.random.normal(key, (ends[-1],), jnp.float32)
+        uniform = jax.random.uniform(key, (ends[-1],), jnp.float32, minval=_ABOVE_MINUS_ONE)
+    drawn = (math.sqrt(2) * weight_scale) * jax.lax.erf_inv(uniform)
     layers = [
         Layer(weight.reshape(shape), jnp.zeros(shape[1], jnp.float32))
         for weight, shape in zip(jnp.split(drawn, ends[:-1]), shapes, strict=True)
     ]
-    visible_bias = jnp.full(sizes[0], math.log(p_on / (1 - p_on)), jnp.float32)
+    visible = layers[0]._replace(bias=jnp.full(sizes[0], visible_bias))
     return Params(
-        generative=(layers[0]._replace(bias=visible_bias), *layers[1 : len(pairs)]),
+        generative=(visible, *layers[1 : len(pairs)]),
         prior=Prior(jnp.zeros(sizes[-1], jnp.float32)),
         recognition=tuple(layers[len(pairs) :]),
     )
@@ -205,11 +223,16 @@ def recognise(key: jax.Array, params: Params, images: jax.Array) -> States:
     Returns:
       The states (x_0, ..., x_L) in float32, each `[n, n_l]`; x_0 is `images`.
     """
-    images = jnp.asarray(images, jnp.float32)
-    noise = draw_noise(key, sizes_of(params)[1:], images.shape[0])
+    return _recognised(key, params, jnp.asarray(images, jnp.float32))
+
+
+@jax.jit
+def _recognised(key: jax.Array, params: Params, images: jax.Array) -> States:
+    noise = draw_noise(key, sizes_of(params)[1:], len(images))
     return recognise_with(noise, params, images)
 
 
+@functools.partial(jax.jit, static_argnums=2)
 def generate(key: jax.Array, params: Params, n: int) -> States:
     """Samples the generative net top-down: `n` fantasies.
 
@@ -237,6 +260,7 @@ def log_prior(params: Params, tops: jax.Array) -> jax.Array:
     return jnp.where(log_prob <= -largest, -jnp.inf, log_prob)
 
 
+@jax.jit
 def log_joint(params: Params, states: States) -> jax.Array:
     """Log p(x_0, ..., x_L) of each row, in nats `[n]`."""
     log_prob = log_prior(params, states[-1])
@@ -245,6 +269,7 @@ def log_joint(params: Params, states: States) -> jax.Array:
     return log_prob
 
 
+@jax.jit
 def log_recognition(params: Params, states: States) -> jax.Array:
     """Log q(x_1, ..., x_L | x_0) of each row, in nats `[n]`."""
     log_prob = jnp.zeros(len(states[0]), jnp.float32)

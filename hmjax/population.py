@@ -298,7 +298,8 @@ def compile_measures(
         return jax.tree.map(lambda leaf: jnp.where(finite, leaf, jnp.nan), measured)
 
     name = "measures", program, evaluation, *tasks
-    return _compile(name, _each(one, layout, at_most=_MEASURED_AT_ONCE), layout, placed)
+    each = _each(one, layout, at_most=_MEASURED_AT_ONCE)
+    return _compile(name, each, layout, placed, training.MEASURES_OPTIONS)
 
 
 def compile_restart(
@@ -358,7 +359,11 @@ class _Function:
 
 
 def _compile(
-    name: tuple, function: Callable, layout: Layout, arguments: Any
+    name: tuple,
+    function: Callable,
+    layout: Layout,
+    arguments: Any,
+    options: dict[str, bool | str] | None = None,
 ) -> jax.stages.Compiled:
     """`function` of what a device has, compiled for all devices; JAX keeps what is compiled.
 
@@ -367,8 +372,9 @@ def _compile(
       function: to be compiled.
       layout: the devices.
       arguments: like those it will be given, with a leading axis.
+      options: of the compiler.
     """
-    return _on_devices.lower(_Function(name, function), layout, arguments).compile()
+    return _on_devices.lower(_Function(name, function), layout, arguments).compile(options)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

@@ -98,10 +98,15 @@ def bootstrap_median_difference(first: np.ndarray, second: np.ndarray) -> dict[s
     if not len(first) or not len(second):
         return None
     rng = np.random.default_rng(0)
-    resampled = [
-        np.array([np.median(rng.choice(values, len(values))) for _ in range(_RESAMPLES)])
-        for values in (first, second)
-    ]
+    resampled = [_resampled_medians(rng, values) for values in (first, second)]
     low, high = np.quantile(resampled[1] - resampled[0], (0.025, 0.975))
     difference = np.median(second) - np.median(first)
     return {"difference": float(difference), "low": float(low), "high": float(high)}
+
+
+def _resampled_medians(rng: np.random.Generator, values: np.ndarray) -> np.ndarray:
+    """The median of each of `_RESAMPLES` samples of values with replacement."""
+    at_once = max(1, 2**22 // len(values))
+    counts = [at_once] * (_RESAMPLES // at_once) + [_RESAMPLES % at_once]
+    samples = (rng.choice(values, (count, len(values))) for count in counts)
+    return np.concatenate([np.median(sample, axis=1) for sample in samples])

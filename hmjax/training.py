@@ -228,11 +228,11 @@ def _finite_after(
     return _scan(key, numbers, state, program=program, steps=steps, watch=is_finite)[1]
 
 
+# It is many small kernels, which take longer to compile than to run; this makes them no slower.
+MEASURES_OPTIONS: dict[str, bool | str] = {"xla_backend_optimization_level": "1"}
+
 _evaluate = jax.jit(
-    evaluate,
-    static_argnames=("task", "evaluation"),
-    # It is many small kernels, which take longer to compile than to run; this makes them no slower.
-    compiler_options={"xla_backend_optimization_level": 1},
+    evaluate, static_argnames=("task", "evaluation"), compiler_options=MEASURES_OPTIONS
 )
 
 

@@ -8,11 +8,14 @@ import pytest
 
 from hmjax import platform
 
-# Tests and programs that they start share what they compile with each other, and nothing else.
-CACHE = tempfile.TemporaryDirectory(prefix="hmjax-tests-")
+# Tests, the processes that they are shared out to and the programs that they start share what they
+# compile with each other, and nothing else.
+if "HMJAX_TESTS_CACHE" not in os.environ:
+    CACHE = tempfile.TemporaryDirectory(prefix="hmjax-tests-")
+    os.environ["HMJAX_TESTS_CACHE"] = CACHE.name
 for name, value in {
-    "jax_compilation_cache_dir": CACHE.name,
-    "jax_persistent_cache_min_compile_time_secs": 0.1,
+    "jax_compilation_cache_dir": os.environ["HMJAX_TESTS_CACHE"],
+    "jax_persistent_cache_min_compile_time_secs": 0.0,
 }.items():
     os.environ[name.upper()] = str(value)
     jax.config.update(name, value)

@@ -1,5 +1,6 @@
 """What several test files use: small machines, and brute force."""
 
+import functools
 import itertools
 import subprocess
 import sys
@@ -21,6 +22,11 @@ REFERENCE = sorted(DATA.glob("*.npz"))
 
 def random_params(key: jax.Array, sizes: tuple[int, ...], scale: float = 1.0) -> Params:
     """A machine whose biases are random too."""
+    return _random_params(key, tuple(sizes), scale)
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _random_params(key: jax.Array, sizes: tuple[int, ...], scale: float) -> Params:
     params = machine.init(key, sizes)
     leaves, tree = jax.tree.flatten(params)
     keys = jax.random.split(key, len(leaves))

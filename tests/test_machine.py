@@ -28,6 +28,17 @@ def test_init_has_the_shapes_dtypes_and_biases_of_the_design(sizes):
     chex.assert_trees_all_equal(params.prior.bias, jnp.zeros(sizes[-1]))
 
 
+def test_an_untrained_machine_has_the_same_bits_whoever_draws_it():
+    def drawn(weight_scale):
+        return machine.init(jax.random.key(3), (8, 24, 1), weight_scale=weight_scale)
+
+    alone = drawn(0.3)
+    chex.assert_trees_all_equal(jax.jit(lambda: drawn(0.3))(), alone)
+    chex.assert_trees_all_equal(jax.jit(drawn)(0.3), alone)
+    population = jax.vmap(drawn)(jnp.array([0.1, 0.3], jnp.float32))
+    chex.assert_trees_all_equal(jax.tree.map(lambda leaf: leaf[1], population), alone)
+
+
 def test_initial_weights_have_the_scale_asked_for():
     params = machine.init(jax.random.key(0), (200, 100, 10), weight_scale=0.1)
     weight = np.asarray(params.generative[0].weight)

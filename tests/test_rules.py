@@ -48,12 +48,12 @@ def test_every_rule_can_be_chosen_and_is_tested():
 def test_the_delta_rules_are_the_gradients_of_the_log_probabilities(sizes, batch):
     params = random_params(jax.random.key(0), sizes)
     states = machine.generate(jax.random.key(1), params, batch)
-    by_autodiff = jax.grad(lambda p: -machine.log_joint(p, states).mean())(params)
-    layers, prior = wake_sleep.wake_gradient(params, states)
+    by_autodiff = jax.jit(jax.grad(lambda p: -machine.log_joint(p, states).mean()))(params)
+    layers, prior = jax.jit(wake_sleep.wake_gradient)(params, states)
     chex.assert_trees_all_close(layers, by_autodiff.generative, rtol=1e-5, atol=1e-6)
     chex.assert_trees_all_close(prior, by_autodiff.prior, rtol=1e-5, atol=1e-6)
-    by_autodiff = jax.grad(lambda p: -machine.log_recognition(p, states).mean())(params)
-    layers = wake_sleep.sleep_gradient(params, states)
+    by_autodiff = jax.jit(jax.grad(lambda p: -machine.log_recognition(p, states).mean()))(params)
+    layers = jax.jit(wake_sleep.sleep_gradient)(params, states)
     chex.assert_trees_all_close(layers, by_autodiff.recognition, rtol=1e-5, atol=1e-6)
 
 
@@ -69,12 +69,12 @@ def test_the_weighted_delta_rules_are_the_gradients_of_the_weighted_log_probabil
     def sleep(params):
         return -weights @ machine.log_recognition(params, states)
 
-    layers, prior = wake_sleep.wake_gradient(params, states, weights)
-    by_autodiff = jax.grad(wake)(params)
+    layers, prior = jax.jit(wake_sleep.wake_gradient)(params, states, weights)
+    by_autodiff = jax.jit(jax.grad(wake))(params)
     chex.assert_trees_all_close(layers, by_autodiff.generative, rtol=1e-5, atol=1e-6)
     chex.assert_trees_all_close(prior, by_autodiff.prior, rtol=1e-5, atol=1e-6)
-    layers = wake_sleep.sleep_gradient(params, states, weights)
-    by_autodiff = jax.grad(sleep)(params)
+    layers = jax.jit(wake_sleep.sleep_gradient)(params, states, weights)
+    by_autodiff = jax.jit(jax.grad(sleep))(params)
     chex.assert_trees_all_close(layers, by_autodiff.recognition, rtol=1e-5, atol=1e-6)
 
 
@@ -99,8 +99,8 @@ def test_importance_weights_are_those_of_the_definition():
 def test_the_oracle_descends_the_exact_objectives(sizes):
     params = random_params(jax.random.key(0), sizes)
     images = jax.random.bernoulli(jax.random.key(1), 0.4, (3, sizes[0])).astype(jnp.float32)
-    (layers, prior), recognition = oracle.expected_gradients(params, images)
-    by_autodiff = jax.grad(lambda p: -likelihood.exact_log_prob(p, images).mean())(params)
+    (layers, prior), recognition = jax.jit(oracle.expected_gradients)(params, images)
+    by_autodiff = jax.jit(jax.grad(lambda p: -likelihood.exact_log_prob(p, images).mean()))(params)
     chex.assert_trees_all_close(layers, by_autodiff.generative, rtol=1e-4, atol=1e-5)
     chex.assert_trees_all_close(prior, by_autodiff.prior, rtol=1e-4, atol=1e-5)
 
@@ -113,7 +113,9 @@ def test_the_oracle_descends_the_exact_objectives(sizes):
         posterior = jax.nn.softmax(jnp.where(this, jax.lax.stop_gradient(log_joint), -jnp.inf))
         return -posterior @ machine.log_recognition(params, states)
 
-    by_autodiff = jax.grad(lambda p: jax.vmap(lambda v: cross_entropy(p, v))(images).mean())(params)
+    by_autodiff = jax.jit(
+        jax.grad(lambda p: jax.vmap(lambda v: cross_entropy(p, v))(images).mean())
+    )(params)
     chex.assert_trees_all_close(recognition, by_autodiff.recognition, rtol=1e-4, atol=1e-5)
 
 
@@ -131,8 +133,9 @@ def test_many_samples_approach_the_oracle():
             wake_sleep.sleep_gradient(params, states, weights),
         )
 
-    drawn = jax.lax.map(gradients, jax.random.split(jax.random.key(2), repeats))
-    expected = oracle.expected_gradients(params, image)
+    keys = jax.random.split(jax.random.key(2), repeats)
+    drawn = jax.jit(lambda keys: jax.lax.map(gradients, keys))(keys)
+    expected = jax.jit(oracle.expected_gradients)(params, image)
     for each, exact in zip(jax.tree.leaves(drawn), jax.tree.leaves(expected), strict=True):
         error = jnp.std(each, axis=0, ddof=1) / np.sqrt(repeats) + 1e-6
         assert (jnp.abs(jnp.mean(each, axis=0) - exact) / error).max() < 5  # standard errors
@@ -144,8 +147,8 @@ def test_a_step_is_that_of_the_numpy_implementation(sizes, batch):
     params = random_params(jax.random.key(2), sizes)
     rule = WakeSleep(batch=batch).build(sizes)
     images = jax.random.bernoulli(jax.random.key(3), 0.4, (batch, sizes[0])).astype(jnp.float32)
-    noise = rule.draw(jax.random.key(4))
-    state = rule.step(rule.init(params), images, noise)
+    noise = jax.jit(rule.draw)(jax.random.key(4))
+    state = jax.jit(rule.step)(rule.init(params), images, noise)
     expected = jax.tree.map(lambda leaf: np.array(leaf, np.float64), params)
     baselines.numpy_step(expected, *jax.tree.map(np.asarray, (images, *noise)), rate=0.1)
     chex.assert_trees_all_close(
@@ -169,9 +172,9 @@ def test_sleep_dreams_with_the_weights_that_wake_has_made():
 def test_every_rule_keeps_its_contract(rule, task):
     rows, columns = task.image_shape
     sizes = (rows * columns, 5, 3)
-    functions = rule.build(sizes)
+    functions = type(rule.build(sizes))(*map(jax.jit, rule.build(sizes)))
     first = functions.init(machine.init(jax.random.key(0), sizes))
-    images, _ = task.sample(jax.random.key(1), rule.batch)
+    images, _ = jax.jit(task.sample, static_argnums=1)(jax.random.key(1), rule.batch)
     noise = functions.draw(jax.random.key(2))
     chex.assert_trees_all_equal(noise, functions.draw(jax.random.key(2)))
     after = functions.step(first, images, noise)
@@ -186,11 +189,11 @@ def test_every_rule_keeps_its_contract(rule, task):
 def test_recognition_has_its_own_rate():
     sizes = (6, 4, 2)
     params = random_params(jax.random.key(5), sizes)
-    noise = WakeSleep().build(sizes).draw(jax.random.key(6))
+    noise = jax.jit(WakeSleep().build(sizes).draw)(jax.random.key(6))
 
     def after(settings):
         rule = settings.build(sizes)
-        return rule.step(rule.init(params), jnp.ones((1, 6)), noise).params
+        return jax.jit(rule.step)(rule.init(params), jnp.ones((1, 6)), noise).params
 
     plain, slower = after(WakeSleep()), after(WakeSleep(recognition_rate=0.05))
     chex.assert_trees_all_equal(plain.generative, slower.generative)
@@ -204,11 +207,11 @@ def visible_rates(rule: WakeSleep, steps: int) -> list[float]:
     functions = rule.build(sizes)
     state = functions.init(machine.init(jax.random.key(0), sizes, weight_scale=0.0))
     noise = jax.tree.map(lambda x: x * 0 + 100.0, functions.draw(jax.random.key(1)))
-    rates = []
+    rates, step = [], jax.jit(functions.step)
     for _ in range(steps):
         # Nothing fires: with images on, the visible bias moves by rate * sigmoid(-bias).
         bias = state.params.generative[0].bias
-        state = functions.step(state, jnp.ones((1, 6)), noise)
+        state = step(state, jnp.ones((1, 6)), noise)
         move = (state.params.generative[0].bias - bias) * (1 + jnp.exp(bias))
         rates.append(float(move[0]))
     return rates
@@ -232,7 +235,8 @@ def test_each_layer_has_its_factor():
 
     def moved(rule):
         functions = rule.build(sizes)
-        after = functions.step(functions.init(params), images, functions.draw(jax.random.key(6)))
+        noise = jax.jit(functions.draw)(jax.random.key(6))
+        after = jax.jit(functions.step)(functions.init(params), images, noise)
         return jax.tree.map(jnp.subtract, after.params, params)
 
     # So slow that sleep dreams the same dreams.
