@@ -9,6 +9,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from hmjax import InvalidInput, machine, measures
 from hmjax.machine import Params
@@ -18,6 +19,11 @@ evaluate = jax.jit(measures.evaluate, static_argnames=("task", "evaluation"))
 ROOT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data"
 REFERENCE = sorted(DATA.glob("*.npz"))
+
+
+def slow(*values):
+    """Parameters of a case that the default run leaves out, as another shows the same."""
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 def random_params(key: jax.Array, sizes: tuple[int, ...], scale: float = 1.0) -> Params:

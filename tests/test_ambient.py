@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import ROOT, random_params
+from helpers import ROOT, random_params, slow
 
 import configs
 import hmjax
@@ -56,7 +56,7 @@ TOGETHER = [
     ],
 ]
 assert {name for names in TOGETHER for name in names} == SETTINGS.keys()
-ALONE = [pytest.param([name], marks=pytest.mark.slow) for name in SETTINGS]
+ALONE = [slow([name]) for name in SETTINGS]
 TRAIN = "train debug --steps 1000 --no-figures --out"
 POPULATION = "population debug --steps 500 --seeds 2 --top 1 2 --no-figures --out"
 

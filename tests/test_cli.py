@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import ROOT, start
+from helpers import ROOT, slow, start
 from PIL import Image
 
 import run
@@ -34,7 +34,10 @@ TINY_BARS = [
 
 @pytest.mark.parametrize(
     ("arguments", "extra"),
-    [(["train", "debug"], set()), (["train", "bars", *TINY_BARS], {"recognition_codes.png"})],
+    [
+        (["train", "debug"], set()),
+        slow(["train", "bars", *TINY_BARS], {"recognition_codes.png"}),
+    ],
     ids=["debug", "bars"],
 )
 def test_train_makes_a_whole_run_folder(arguments, extra, tmp_path, capsys):

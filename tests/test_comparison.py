@@ -148,6 +148,7 @@ def test_what_is_not_known_is_never_the_best(tiny, monkeypatch):
         np.testing.assert_array_equal(reached.values["nll"], expected)
 
 
+@pytest.mark.slow
 def test_an_arm_whose_machines_all_diverged_is_shown_as_such(tmp_path, monkeypatch, capsys):
     wild = hmjax.WakeSleep(learning_rate=3e38, optimiser="momentum")
     arms = (

@@ -18,7 +18,7 @@ import hypothesis.strategies as st
 import jax
 import numpy as np
 import pytest
-from helpers import DATA, ROOT, refusal, start
+from helpers import DATA, ROOT, refusal, slow, start
 
 import configs
 import hmjax
@@ -414,7 +414,7 @@ def limited(size: int, *arguments: str) -> subprocess.CompletedProcess:
 
 @pytest.mark.parametrize(
     ("command", "name", "size"),
-    [(TRAIN, "checkpoint.npz", 16_000), (POPULATION, "part-0.npz", 8_000)],
+    [(TRAIN, "checkpoint.npz", 16_000), slow(POPULATION, "part-0.npz", 8_000)],
     ids=["train", "population"],
 )
 def test_a_full_disk_names_the_file_and_how_to_go_on(command, name, size, tmp_path):

@@ -9,12 +9,13 @@ import time
 
 import matplotlib
 import pytest
-from helpers import ROOT, start
+from helpers import ROOT, slow, start
 
 import run
 
 LONG = ["train", "debug", "--steps", "60000000", "--evaluation.every", "3000", "--no-figures"]
 SHORT = ["train", "debug", "--steps", "600", "--out"]
+MANY = ["population", "debug", "--steps", "600", "--seeds", "3", "--top", "1", "2", "--out"]
 
 
 @pytest.mark.parametrize("module", ["argparse", "numpy", "jax", "optax", "tyro", "configs"])
@@ -90,26 +91,25 @@ def test_nothing_is_lost_where_docstrings_and_assertions_are(tmp_path, capsys):
     assert (tmp_path / "run" / "figures" / "dream.gif").exists()
 
 
-def test_pictures_are_the_same_under_any_matplotlibrc(tmp_path):
+@pytest.mark.parametrize("command", [SHORT, slow(MANY)], ids=lambda command: command[0])
+def test_pictures_are_the_same_under_any_matplotlibrc(command, tmp_path):
     matplotlibrc = tmp_path / "matplotlibrc"
     matplotlibrc.write_text(
         "text.usetex: True\nfont.size: 40\nfont.family: nothing\nsavefig.dpi: 20\nimage.cmap: jet\n"
         "axes.grid: True\nfigure.autolayout: True\nlines.linewidth: 9\nfigure.figsize: 2, 2\n"
     )
-    population = ["population", "debug", "--steps", "600", "--seeds", "3", "--top", "1", "2"]
-    for name, command in (("run", SHORT), ("many", [*population, "--out"])):
-        plain, theirs = tmp_path / name, tmp_path / f"{name} again"
-        assert run.main([*command, str(plain)]) == 0
-        shutil.copytree(plain, theirs, ignore=lambda *_: ["figures"])
-        settings = {"MPLBACKEND": "rubbish", "MATPLOTLIBRC": str(matplotlibrc)}
-        process = start("figures", str(theirs), env=os.environ | settings)
-        said = process.communicate(timeout=120)
-        assert process.returncode == 0, said
-        pictures = sorted(path.name for path in (plain / "figures").iterdir())
-        assert pictures == sorted(path.name for path in (theirs / "figures").iterdir())
-        for picture in pictures:
-            same = (plain / "figures" / picture).read_bytes()
-            assert (theirs / "figures" / picture).read_bytes() == same, picture
+    plain, theirs = tmp_path / "plain", tmp_path / "theirs"
+    assert run.main([*command, str(plain)]) == 0
+    shutil.copytree(plain, theirs, ignore=lambda *_: ["figures"])
+    settings = {"MPLBACKEND": "rubbish", "MATPLOTLIBRC": str(matplotlibrc)}
+    process = start("figures", str(theirs), env=os.environ | settings)
+    said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    pictures = sorted(path.name for path in (plain / "figures").iterdir())
+    assert pictures == sorted(path.name for path in (theirs / "figures").iterdir())
+    for picture in pictures:
+        same = (plain / "figures" / picture).read_bytes()
+        assert (theirs / "figures" / picture).read_bytes() == same, picture
 
 
 def test_the_users_matplotlib_stays_as_it_is(tmp_path):
@@ -120,7 +120,7 @@ def test_the_users_matplotlib_stays_as_it_is(tmp_path):
     assert dict(matplotlib.rcParams) == before
 
 
-@pytest.mark.parametrize("missing", ["all", "dream.gif", "weights.png"])
+@pytest.mark.parametrize("missing", [slow("all"), "dream.gif", slow("weights.png")])
 def test_pictures_that_are_missing_are_drawn_when_it_is_resumed(missing, tmp_path, capsys):
     folder = tmp_path / "run"
     assert run.main([*SHORT, str(folder)]) == 0

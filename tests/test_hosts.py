@@ -5,7 +5,7 @@ import subprocess
 import time
 
 import pytest
-from helpers import start
+from helpers import slow, start
 
 import run
 from hmjax import hosts
@@ -61,7 +61,7 @@ def test_two_hosts_train_the_machines_that_one_does(alone, tmp_path):
     assert same(folder, alone)
 
 
-@pytest.mark.parametrize("devices", [(1, 3), pytest.param((2, 1), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("devices", [slow((1, 3)), slow((2, 1))])
 def test_hosts_may_have_different_numbers_of_devices(devices, alone, tmp_path):
     folder = tmp_path / "two"
     both = start_two([*COMMAND.split(), "--out", str(folder)], devices=devices)
@@ -70,7 +70,7 @@ def test_hosts_may_have_different_numbers_of_devices(devices, alone, tmp_path):
     assert same(folder, alone)
 
 
-@pytest.mark.parametrize("victim", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("victim", [slow(0), 1])
 def test_a_lost_host_stops_the_other_and_the_run_resumes(victim, alone, tmp_path):
     folder = tmp_path / "two"
     both = start_two([*COMMAND.split(), "--steps", "600000", "--out", str(folder)])
@@ -147,7 +147,7 @@ def test_a_port_that_is_taken_is_one_line(tmp_path):
     assert said.count("\n") == 1
 
 
-@pytest.mark.parametrize("index", [pytest.param(0, marks=pytest.mark.slow), 1])
+@pytest.mark.parametrize("index", [slow(0), 1])
 def test_hosts_that_do_not_come_are_one_line_after_the_timeout(index, tmp_path):
     where = f"--hosts.coordinator localhost:{free_port()} --hosts.count 2 --hosts.timeout 2"
     process = start(

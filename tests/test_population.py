@@ -4,12 +4,18 @@ import chex
 import jax
 import numpy as np
 import pytest
+from helpers import slow
 
 import hmjax
 from hmjax import population
 from hmjax.experiment import split, varying
 
-TASKS = [hmjax.Shifter(width=4), hmjax.Bars(side=3)]
+TASK = hmjax.Shifter(width=4)
+TASKS = pytest.mark.parametrize(
+    "task",
+    [TASK, slow(hmjax.Bars(side=3))],
+    ids=lambda task: type(task).__name__,
+)
 SEEDS = [3, 2**32 - 1, 5, 3, 0, 12, 7]
 
 
@@ -23,7 +29,7 @@ def experiment(task) -> hmjax.Experiment:
     )
 
 
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
+@TASKS
 def test_a_member_is_the_machine_its_seed_gives_alone(task):
     assert jax.local_device_count() >= 2
     blocks = []
@@ -45,7 +51,7 @@ def test_a_member_is_the_machine_its_seed_gives_alone(task):
     assert seven.curves["step"].tolist() == [0, 400, 800, 1100]
 
 
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
+@TASKS
 def test_members_that_differ_in_numbers_are_the_machines_they_would_be_alone(task):
     # Evaluated once, at the end, as every one of them alone is another program.
     base = dataclasses.replace(experiment(task), evaluation=hmjax.Evaluation(every=1100))
@@ -83,7 +89,7 @@ def test_members_that_differ_in_numbers_are_the_machines_they_would_be_alone(tas
 
 
 def test_a_population_saved_and_carried_on_gives_the_same_bits():
-    members = population.members_of(experiment(TASKS[0]), range(3))
+    members = population.members_of(experiment(TASK), range(3))
     ahead = population.advance(members, population.start(members))
     saved = next(ahead)
     *_, whole = ahead
@@ -91,9 +97,9 @@ def test_a_population_saved_and_carried_on_gives_the_same_bits():
     chex.assert_trees_all_equal(whole._replace(train_seconds=0), resumed._replace(train_seconds=0))
 
 
-@pytest.mark.parametrize("restarts", [hmjax.Restarts(), hmjax.Restarts(until=800, units=2)])
+@pytest.mark.parametrize("restarts", [hmjax.Restarts(), slow(hmjax.Restarts(until=800, units=2))])
 def test_a_machine_that_diverges_is_nan_and_leaves_the_others_alone(restarts):
-    base = dataclasses.replace(experiment(TASKS[0]), restarts=restarts)
+    base = dataclasses.replace(experiment(TASK), restarts=restarts)
     wild = hmjax.WakeSleep(learning_rate=3e38, optimiser="momentum")
     tame = dataclasses.replace(base, seed=4, rule=hmjax.WakeSleep(optimiser="momentum"))
     members = [tame, dataclasses.replace(tame, rule=wild)]
@@ -111,15 +117,17 @@ def test_a_machine_that_diverges_is_nan_and_leaves_the_others_alone(restarts):
 )
 def test_wrong_seeds_are_refused(seeds, said):
     with pytest.raises(hmjax.InvalidInput, match=said):
-        hmjax.train_population(experiment(TASKS[0]), seeds)
+        hmjax.train_population(experiment(TASK), seeds)
 
 
-@pytest.mark.parametrize("devices", [1, 2])
-@pytest.mark.parametrize("count", [1, 7, 64, 256])
+@pytest.mark.parametrize(
+    ("count", "devices"),
+    [(1, 1), slow(1, 2), slow(7, 1), (7, 2), slow(64, 1), slow(64, 2), slow(256, 1), (256, 2)],
+)
 def test_a_member_does_not_depend_on_the_population_around_it(count, devices, monkeypatch):
     few = jax.local_devices()[:devices]
     monkeypatch.setattr(jax, "local_devices", lambda: few)
-    small = dataclasses.replace(experiment(TASKS[0]), steps=50)
+    small = dataclasses.replace(experiment(TASK), steps=50)
     population = hmjax.train_population(small, range(count))
     for seed in {0, count // 2, count - 1}:
         alone = hmjax.train(dataclasses.replace(small, seed=seed))

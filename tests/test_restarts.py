@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import random_params
+from helpers import random_params, slow
 
 import hmjax
 from hmjax import InvalidInput, Restarts, Reweighted, WakeSleep, machine, restarts, training
@@ -161,7 +161,7 @@ def test_what_is_kept_goes_on_with_its_moments_and_what_is_made_anew_with_none(r
     chex.assert_trees_all_equal(moments_of(chosen), moments_of(kept.learner))
 
 
-@pytest.mark.parametrize("hidden", [6, 40])
+@pytest.mark.parametrize("hidden", [6, slow(40)])
 def test_a_population_restarts_as_each_of_its_machines_does_alone(hidden):
     machine = hmjax.Machine((hidden,), 2)
     experiment = dataclasses.replace(EXPERIMENT, machine=machine)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import every_state, random_params
+from helpers import every_state, random_params, slow
 
 import hmjax
 from hmjax import (
@@ -43,7 +43,7 @@ def test_every_rule_can_be_chosen_and_is_tested():
     assert named == set(typing.get_args(AnyRule)) == set(map(type, RULES))
 
 
-@pytest.mark.parametrize("batch", [1, 7])
+@pytest.mark.parametrize("batch", [slow(1), 7])
 @pytest.mark.parametrize("sizes", SIZES)
 def test_the_delta_rules_are_the_gradients_of_the_log_probabilities(sizes, batch):
     params = random_params(jax.random.key(0), sizes)
@@ -167,7 +167,7 @@ def test_sleep_dreams_with_the_weights_that_wake_has_made():
     assert (np.asarray(after.recognition[0].weight) != 0).any()
 
 
-@pytest.mark.parametrize("task", [Shifter(width=4), Bars(3)], ids=str)
+@pytest.mark.parametrize("task", [Shifter(width=4), slow(Bars(3))], ids=str)
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_every_rule_keeps_its_contract(rule, task):
     rows, columns = task.image_shape

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import slow
 
 import hmjax
 from configs import debug
@@ -157,12 +158,12 @@ def test_what_was_compiled_goes_when_jax_is_told_to_let_it_go():
     assert programs() <= before
 
 
-def test_deep_and_shallow_machines_train():
-    for hidden in ((), (6, 5), (8, 6, 4)):
-        machine = hmjax.Machine(hidden=hidden, top=3)
-        progress = training.train(with_evaluation(1200, machine=machine))
-        assert np.isfinite(progress.curves["exact_nll_bits"]).all()
-        assert jnp.isfinite(progress.params.prior.bias).all()
+@pytest.mark.parametrize("hidden", [(), slow((6, 5)), (8, 6, 4)], ids=len)
+def test_deep_and_shallow_machines_train(hidden):
+    machine = hmjax.Machine(hidden=hidden, top=3)
+    progress = training.train(with_evaluation(1200, machine=machine))
+    assert np.isfinite(progress.curves["exact_nll_bits"]).all()
+    assert jnp.isfinite(progress.params.prior.bias).all()
 
 
 def test_a_step_stays_a_few_kernels():
