@@ -226,7 +226,7 @@ def train(arguments: Sequence[str]) -> None:
     _, options = parse_named(Train, Train, arguments, "train")
     experiment = options.experiment
     folder = options.out or Path("runs") / f"{experiment.name}-seed{experiment.seed}"
-    with locks.taken(folder):
+    with locks.taken(folder, new=True):
         runs.create(experiment, folder, overwrite=options.overwrite)
         finish(folder, options)
 
@@ -242,7 +242,7 @@ def population(arguments: Sequence[str]) -> None:
         f"{experiment.name}{swept}-seeds{options.study.first_seed}-{last}"
     )
     options.hosts.connect()
-    with studies.taken(folder):
+    with studies.taken(folder, new=True):
         studies.create(options.study, folder, overwrite=options.overwrite)
         finish_study(options.study, folder, figures=options.figures)
 
@@ -253,7 +253,7 @@ def replay(arguments: Sequence[str]) -> None:
     studied = studies.read(folder)
     experiment = study.member(studied.study, options.seed, options.setting)
     out = options.out or folder / f"replay-setting{options.setting}-seed{options.seed}"
-    with locks.taken(out):
+    with locks.taken(out, new=True):
         runs.create(experiment, out, overwrite=options.overwrite)
         finish(out, options)
     theirs = jax.tree.leaves(studied.machine(options.setting, options.seed))
@@ -322,7 +322,7 @@ def compare(arguments: Sequence[str]) -> None:
         comparison = comparison.with_seeds(options.seeds)
     out = options.out or Path("runs") / f"compare-{name}"
     check(comparison, out)
-    with locks.taken(out):
+    with locks.taken(out, new=True):
         for arm in comparison.arms:
             folder = folder_of(comparison, arm, out)
             if not folder.exists():

@@ -4,10 +4,13 @@ Pictures are drawn on canvases of their own, in no window: what the user's MPLBA
 asked for, and what Matplotlib does not know of it does not matter.
 """
 
+import contextlib
 import os
+import sys
 
-_asked_for = os.environ.pop("MPLBACKEND", None)
-import matplotlib  # noqa: E402, F401
+if "matplotlib" not in sys.modules and (_asked_for := os.environ.pop("MPLBACKEND", None)):
+    import matplotlib
 
-if _asked_for is not None:
     os.environ["MPLBACKEND"] = _asked_for
+    with contextlib.suppress(ValueError):
+        matplotlib.rcParams["backend"] = _asked_for

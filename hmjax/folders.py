@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import secrets
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ import numpy as np
 
 from hmjax import files
 from hmjax.errors import InvalidInput, require
-from hmjax.locks import taken
+from hmjax.locks import check_free_within, taken
 from hmjax.runtime.ambient import bits_depend_on
 from hmjax.settings import SCHEMA, schema_of, to_json
 
@@ -39,44 +40,64 @@ def create(settings: Any, folder: Path, *, overwrite: bool) -> None:
     """
     config = {"schema": SCHEMA} | to_json(settings)
     made = environment() | {"config": fingerprint(config)}
-    with taken(folder):
-        if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-            is_run = (folder / "config.json").is_file()
-            require(
-                is_run, "out", str(folder), "is there already and is no run folder; name another"
-            )
-            require(
-                overwrite,
-                "out",
-                str(folder),
-                f"is there already; --overwrite replaces it, 'resume {folder}' goes on with it",
-            )
+    with taken(folder, new=True):
         try:
-            _replace(folder, {"config.json": config, "environment.json": made})
+            _create(folder.resolve(), config, made, str(folder), overwrite)
         except OSError as error:
             raise InvalidInput(f"out is {str(folder)!r}: cannot be written: {error}") from None
 
 
-def _replace(folder: Path, contents: Mapping[str, Any]) -> None:
+def _create(
+    place: Path, config: Mapping[str, Any], made: Mapping[str, Any], name: str, overwrite: bool
+) -> None:
+    _put_back(place)
+    if place.exists() and not (place.is_dir() and not any(place.iterdir())):
+        is_run = (place / "config.json").is_file()
+        require(is_run, "out", name, "is there already and is no run folder; name another")
+        require(
+            overwrite,
+            "out",
+            name,
+            f"is there already; --overwrite replaces it, 'resume {name}' goes on with it",
+        )
+        check_free_within(place)
+    away = not Path.cwd().is_relative_to(place)
+    require(away, "out", name, "must not be the folder that you are in")
+    _replace(place, {"config.json": config, "environment.json": made})
+
+
+def _put_back(place: Path) -> None:
+    """Ends what a process that was killed while it replaced a folder had begun."""
+    if not place.parent.is_dir():
+        return
+    left_over = re.compile(re.escape(f".{place.name}.") + r"[0-9a-f]{8}-(new|old)")
+    for path in list(place.parent.iterdir()):
+        if match := left_over.fullmatch(path.name):
+            if match[1] == "old" and not place.exists():
+                path.rename(place)
+            else:
+                shutil.rmtree(path)
+
+
+def _replace(place: Path, contents: Mapping[str, Any]) -> None:
     """Puts a new folder with JSON files in the place of what may be there, by renaming."""
-    for left_over in folder.parent.glob(f".{folder.name}.*-made"):
-        shutil.rmtree(left_over)
-    new, old = (folder.with_name(f".{folder.name}.{secrets.token_hex(4)}-made") for _ in range(2))
+    unique = secrets.token_hex(4)
+    new, old = (place.with_name(f".{place.name}.{unique}-{which}") for which in ("new", "old"))
     try:
         new.mkdir()
         for name, content in contents.items():
             files.write_json(new / name, content)
-        if folder.exists():
-            folder.rename(old)
+        if place.exists():
+            place.rename(old)
         try:
-            new.rename(folder)
+            new.rename(place)
         except BaseException:
             if old.exists():
-                old.rename(folder)
+                old.rename(place)
             raise
+        shutil.rmtree(old, ignore_errors=True)
     finally:
-        for path in (new, old):
-            shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -109,10 +130,18 @@ def seal(folder: Path, config: Mapping[str, Any], names: Iterable[str]) -> dict[
     }
 
 
-def check_seal(folder: Path, config: Mapping[str, Any], results: Mapping[str, Any]) -> None:
+def check_seal(
+    folder: Path, config: Mapping[str, Any], results: Mapping[str, Any], names: Iterable[str]
+) -> None:
     """Refuses a folder whose files do not belong together.
 
     Folders that were made before results were sealed are taken as they are.
+
+    Args:
+      folder: a finished one.
+      config: the content of its `config.json`.
+      results: that of its `results.json`.
+      names: the files that are sealed.
 
     Raises:
       InvalidInput: naming the file that does not belong.
@@ -120,10 +149,11 @@ def check_seal(folder: Path, config: Mapping[str, Any], results: Mapping[str, An
     if schema_of(config, folder) == 1:
         return
     path = folder / "results.json"
-    if results.get("config") != fingerprint(config) or not isinstance(results.get("files"), dict):
+    digests = results.get("files")
+    if results.get("config") != fingerprint(config) or not isinstance(digests, dict):
         raise InvalidInput(f"{path} does not belong to the config.json beside it")
-    for name, digest in results["files"].items():
-        if files.digest(folder / name) != digest:
+    for name in names:
+        if files.digest(folder / name) != digests.get(name):
             raise InvalidInput(f"{folder / name} is not the file that {path} was written with")
 
 
@@ -198,12 +228,13 @@ def compare_environment(
       InvalidInput: if `environment.json` cannot be read or belongs to another config.
     """
     path = folder / "environment.json"
-    noted, now = files.read_json(path), bits_depend_on()
-    if not isinstance(noted, dict) or noted.get("config", fingerprint(config)) != fingerprint(
-        config
-    ):
+    noted, now, mine = files.read_json(path), bits_depend_on(), fingerprint(config)
+    if not isinstance(noted, dict) or noted.get("config", mine) != mine:
         raise InvalidInput(f"{path} does not belong to the config.json beside it")
-    before = [noted, *noted.get("resumed", [])][-1]
+    resumed = noted.get("resumed", [])
+    before = [noted, *resumed][-1] if isinstance(resumed, list) else None
+    if not isinstance(before, dict) or not isinstance(before.get("versions", {}), dict):
+        raise InvalidInput(f"{path} does not say what it was trained on")
     changed = [
         f"{name} {_shown(was)} is {_shown(here[name])}"
         for then, here in ((before.get("versions", {}), now["versions"]), (before, now))
@@ -215,7 +246,7 @@ def compare_environment(
             f"{folder} goes on where {', '.join(changed)} now: what follows may differ in its last "
             "bits from what it would have been"
         )
-        files.write_json(path, noted | {"resumed": [*noted.get("resumed", []), now]})
+        files.write_json(path, noted | {"resumed": [*resumed, now]})
 
 
 def _shown(value: Any) -> str:

@@ -32,8 +32,6 @@ _TABLE = 2**20  # elements of a table by row and state that may be made at once
 
 _CHUNK = 2**18  # elements of it that are, where the whole of it is larger
 
-_IMPOSSIBLE = -1e37  # nats, for minus infinity where it may be multiplied by 0
-
 _LEAST = 1e-290  # a sum of up to 2^28 float64 terms of at most 1 that has lost nothing to underflow
 
 _matmul = functools.partial(jnp.matmul, precision="highest")
@@ -68,6 +66,7 @@ def _of_images(function: Callable[[Params, jax.Array], T]) -> Callable[[Params, 
 
     @functools.wraps(function)
     def checked(params: Params, images: jax.Array) -> T:
+        params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), params)
         images = jnp.asarray(images, jnp.float32)
         sizes = machine.sizes_of(params)
         if images.ndim != 2 or images.shape[1] != sizes[0]:
@@ -133,25 +132,25 @@ def recognition_bound(params: Params, images: jax.Array) -> Marginal:
       ValueError: if a layer is too large to enumerate (see `ENUMERABLE`).
     """
     above = all_states(params.prior.bias.shape[0])
-    value = Marginal(machine.log_prior(params, above), above)
+    prior = machine.log_prior(params, above)
+    # Tops that are impossible, as another one is held, leave no bound where q allows them.
+    impossible = jnp.isneginf(prior)
+    value = Marginal(jnp.where(impossible, 0, prior), above)
+    barred = impossible.astype(jnp.float32)
     for level in reversed(range(len(params.generative))):
         generative, recognition = params.generative[level], params.recognition[level]
         below = all_states(generative.weight.shape[1]) if level else images
         logit = machine.logits(recognition, below)
-        # Tops that are impossible, as another one is held, count only where q allows them.
-        log_prob = jnp.where(jnp.isneginf(value.log_prob), _IMPOSSIBLE, value.log_prob)
-        log_prob -= machine.log_normaliser(machine.logits(generative, above))
-        mean = expectation(jnp.column_stack([log_prob, value.mean_top]), logit)
+        log_prob = value.log_prob - machine.log_normaliser(machine.logits(generative, above))
+        mean = expectation(jnp.column_stack([log_prob, barred, value.mean_top]), logit)
         probability = jax.nn.sigmoid(logit)
         entropy = machine.log_normaliser(logit) - jnp.sum(logit * probability, axis=-1)
         # x_l . logits is affine in x_{l+1}, so that its mean is had from the mean of x_{l+1}.
         field = _matmul(below, generative.weight.T)
         energy = jnp.sum(probability * field, axis=-1) + _matmul(below, generative.bias)
-        log_prob = mean[:, 0] + energy + entropy
-        log_prob = jnp.where(mean[:, 0] < _IMPOSSIBLE * 1e-28, -jnp.inf, log_prob)
-        value = Marginal(log_prob, mean[:, 1:])
+        value, barred = Marginal(mean[:, 0] + energy + entropy, mean[:, 2:]), mean[:, 1]
         above = below
-    return value
+    return value._replace(log_prob=jnp.where(barred > 0, -jnp.inf, value.log_prob))
 
 
 @_of_images

@@ -162,7 +162,8 @@ def logits(layer: Layer, inputs: jax.Array) -> jax.Array:
 
 def log_bernoulli(x: jax.Array, logit: jax.Array) -> jax.Array:
     """Log Bern(x; sigmoid(logit)) in nats, summed over the last axis."""
-    return jnp.sum(_log_bernoulli_each(*jnp.broadcast_arrays(x, logit)), axis=-1)
+    x, logit = jnp.broadcast_arrays(jnp.asarray(x, logit.dtype), logit)
+    return jnp.sum(_log_bernoulli_each(x, logit), axis=-1)
 
 
 @jax.custom_jvp

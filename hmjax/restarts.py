@@ -8,7 +8,9 @@ sought afresh. At the last restart training goes on from the best of all tries a
 disturbed again.
 
 A machine is kept with what its optimiser remembers of it: what is kept goes on with its moments,
-what is made anew starts with none, and schedules go on counting.
+what is made anew starts with none, and schedules go on counting. So does adam, which takes moments
+of 0 for those of a machine that has long stood still: units made anew move several times as fast as
+the rest at first.
 
 Only the NLL decides, exact or importance-sampled (see `Experiment.nll`), as a measure of the
 machine and no part of the learning rule: neither labels nor directions are looked at. A machine's

@@ -149,7 +149,9 @@ def _carry_out(
     experiment = _experiment(folder, config)
     files.sweep(folder)
     if folders.is_finished(folder):
-        return _results(folder)
+        results = _results(folder)
+        folders.check_seal(folder, config, results, _SEALED)
+        return results
     path = folder / "checkpoint.npz"
     progress, earlier_seconds = None, 0.0
     if path.exists():
@@ -198,7 +200,7 @@ def read(folder: str | os.PathLike[str]) -> Run:
     path = folder / "params.npz"
     params = files.load_params(path)
     files.restore(path, files.read_arrays(path), files.params_template(experiment.sizes))
-    folders.check_seal(folder, config, results)
+    folders.check_seal(folder, config, results, _SEALED)
     return Run(folder, experiment, params, curves, snapshots, results)
 
 

@@ -62,7 +62,7 @@ def as_type(annotation: Any, value: Any, name: str) -> Any:
     """
     try:
         return _taken(annotation, value)
-    except _Wrong:
+    except (_Wrong, TypeError, ValueError, OverflowError):  # as converting it may raise
         raise InvalidInput(_not_valid(name, value, annotation)) from None
 
 
@@ -171,18 +171,16 @@ def _is_number(value: Any) -> bool:
 def _built(annotation: Any, value: Any, name: str, schema: int) -> Any:
     """`value`, from JSON, as an instance of a type annotation."""
     if not isinstance(value, Mapping):
-        try:
-            return _taken(annotation, value)
-        except _Wrong:
-            raise InvalidInput(_not_valid(name, value, annotation)) from None
+        return as_type(annotation, value, name)
     kinds: tuple[Any, ...] = typing.get_args(annotation) or (annotation,)
     for kind in kinds:
-        if value.get("kind") == _name(kind) and issubclass(kind, Settings):
+        is_settings = isinstance(kind, type) and issubclass(kind, Settings)
+        if is_settings and value.get("kind") == _name(kind):
             fields = {key: item for key, item in value.items() if key != "kind"}
             known = {field.name: field for field in dataclasses.fields(kind)}
             for field in known.values():
                 if field.name not in fields and field.metadata.get("since", 1) > schema:
-                    fields[field.name] = field.metadata.get("before", field.default)
+                    fields[field.name] = _before(field)
             if odd := sorted(fields.keys() ^ known.keys()):
                 raise InvalidInput(f"{name} lacks or does not know the field {odd[0]!r}")
             hints = _hints(kind)
@@ -190,6 +188,14 @@ def _built(annotation: Any, value: Any, name: str, schema: int) -> Any:
                 **{key: _built(hints[key], item, key, schema) for key, item in fields.items()}
             )
     raise InvalidInput(_not_valid(name, value, annotation))
+
+
+def _before(field: dataclasses.Field) -> Any:
+    """What stands for a field where there was none yet."""
+    if "before" in field.metadata:
+        return field.metadata["before"]
+    factory = field.default_factory
+    return field.default if factory is dataclasses.MISSING else factory()
 
 
 def _not_valid(name: str, value: Any, annotation: Any) -> str:

@@ -78,7 +78,7 @@ def create(study: Study, folder: str | os.PathLike[str], *, overwrite: bool = Fa
 
 
 @contextlib.contextmanager
-def taken(folder: Path) -> Iterator[None]:
+def taken(folder: Path, *, new: bool = False) -> Iterator[None]:
     """Takes a folder for what is within, as `locks.taken` does; on host 0.
 
     Raises:
@@ -87,7 +87,7 @@ def taken(folder: Path) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
 
         def take() -> bytes:
-            stack.enter_context(locks.taken(folder))
+            stack.enter_context(locks.taken(folder, new=new))
             return b""
 
         hosts.from_first(take)
@@ -158,8 +158,10 @@ def _carry_out(
     if hosts.agree(functools.partial(folders.is_finished, folder)):
 
         def finish() -> bytes:
+            results = _results(study, folder)
+            folders.check_seal(folder, config, results, _SEALED)
             _remove(paths)
-            return json.dumps(_results(study, folder)).encode()
+            return json.dumps(results).encode()
 
         return json.loads(hosts.from_first(finish))
 
@@ -170,7 +172,7 @@ def _carry_out(
 
     hosts.from_first(compare)
     finished: list[Finished] = []
-    taken = 0
+    steps_taken = 0
     for path, part in zip(paths, parts, strict=True):
         if hosts.agree(path.exists):
             content = hosts.from_first(path.read_bytes)
@@ -178,7 +180,9 @@ def _carry_out(
         else:
             progress = population.start(part.members)
 
-        def show(latest: Progress, before: int = taken, count: int = len(part.members)) -> None:
+        count = len(part.members)
+
+        def show(latest: Progress, before: int = steps_taken, count: int = count) -> None:
             on_progress(before + count * int(latest.curves["step"][-1]))
 
         def write(latest: Progress, path: Path = path) -> None:
@@ -187,11 +191,11 @@ def _carry_out(
 
         ahead = population.advance(part.members, progress)
         finished.append(summary.finished(folders.carry_on(progress, ahead, show, write)))
-        taken += len(part.members) * study.experiment.steps
+        steps_taken += count * study.experiment.steps
 
     results = summary.summarise(study, *(tables := summary.tables(study, parts, finished)))
     results["train_seconds"] = seconds = sum(each.train_seconds for each in finished)
-    results["microseconds_per_seed_and_step"] = seconds / taken * 1e6
+    results["microseconds_per_seed_and_step"] = seconds / steps_taken * 1e6
     results["seconds_of_this_session"] = time.perf_counter() - began
     if hosts.is_first():
         rows, curves = tables
@@ -231,7 +235,7 @@ def read(folder: str | os.PathLike[str]) -> Studied:
         params.append(restored[_name(sizes)] if several else restored)
         place = rows["place"][rows["setting"] == index]
         params[-1] = jax.tree.map(lambda leaf, place=place: leaf[place], params[-1])
-    folders.check_seal(folder, config, results)
+    folders.check_seal(folder, config, results, _SEALED)
     return Studied(folder, study, settings, rows, curves, params, results)
 
 

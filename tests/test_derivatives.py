@@ -323,8 +323,40 @@ def test_a_held_top_leaves_nothing_undefined():
         )
     )
     bound = likelihood.recognition_bound(sure, images).log_prob
+    for size in (60, 70, 75, 80, 85):  # q still allows a top that p does not, however seldom
+        bias = jnp.asarray([size, -size], jnp.float32)
+        nearly = sure._replace(
+            recognition=(sure.recognition[0], sure.recognition[1]._replace(bias=bias))
+        )
+        assert np.isneginf(likelihood.recognition_bound(nearly, images).log_prob).all(), size
     assert (bound <= hmjax.exact_log_prob(held, images)).all()
     assert np.isfinite(bound).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, bool, np.int32, np.float64])
+def test_states_and_images_may_be_of_any_dtype(dtype):
+    params = random_params(jax.random.key(7), (5, 3))
+    states = machine.generate(jax.random.key(8), params, 4)
+    others = tuple(np.asarray(x).astype(dtype) for x in states)
+    for log_prob in (
+        lambda p, states: hmjax.log_joint(p, states),
+        lambda p, states: hmjax.log_recognition(p, states),
+        lambda p, states: hmjax.exact_log_prob(p, states[0]),
+        lambda p, states: likelihood.recognition_bound(p, states[0]).log_prob,
+    ):
+        both = jax.value_and_grad(lambda p, x, of=log_prob: of(p, x).sum())
+        chex.assert_trees_all_equal(both(params, others), both(params, states))
+
+
+def test_machines_in_float64_have_the_likelihoods_of_float32():
+    images = np.ones((200, 20), np.float32)  # with 14 hidden units, more than fit in a table
+    params = random_params(jax.random.key(9), (20, 14, 3))
+    plain = hmjax.exact_log_prob(params, images)
+    with jax.enable_x64(True):
+        double = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), params)
+        chex.assert_trees_all_equal(hmjax.exact_log_prob(double, images), plain)
+        gradient = jax.grad(lambda p: hmjax.exact_log_prob(p, images).sum())(double)
+    chex.assert_tree_all_finite(gradient)
 
 
 @pytest.mark.parametrize("sizes", SIZES)

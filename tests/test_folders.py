@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import fcntl
+import functools
 import json
 import os
 import re
@@ -47,6 +49,10 @@ def finished(tmp_path_factory):
 
 def contents(folder) -> dict:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def named(folder) -> dict:
+    return {path.name: content for path, content in contents(folder).items()}
 
 
 # One writer
@@ -148,12 +154,12 @@ def test_a_thread_may_take_again_what_it_has_and_no_other_may(tmp_path):
 
     def other():
         try:
-            with locks.taken(folder):
+            with locks.taken(folder, new=True):
                 pass
         except InvalidInput as error:
             refused.append(str(error))
 
-    with locks.taken(folder):
+    with locks.taken(folder, new=True):
         with locks.taken(folder), contextlib.chdir(tmp_path), locks.taken(folder):
             thread = threading.Thread(target=other)
             thread.start()
@@ -167,10 +173,94 @@ def test_a_thread_may_take_again_what_it_has_and_no_other_may(tmp_path):
 
 
 def test_what_a_killed_overwrite_left_is_swept_up(tmp_path):
-    (tmp_path / ".run.0123abcd-made").mkdir()
-    (tmp_path / ".run.0123abcd-made" / "config.json").write_text("{}")
+    of_another = ".run.2.0123abcd-new"
+    for name in (".run.0123abcd-new", ".run.4567cdef-old", of_another):
+        (tmp_path / name).mkdir()
+    (tmp_path / "run").mkdir()
     runs.create(SMALL, tmp_path / "run")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [of_another, "run"]
+
+
+def test_a_run_whose_overwriting_was_killed_half_way_is_put_back(finished, tmp_path):
+    shutil.copytree(finished / "run", tmp_path / ".run.0123abcd-old")
+    (tmp_path / ".run.0123abcd-new").mkdir()
+    with pytest.raises(InvalidInput, match="is there already; --overwrite"):
+        runs.create(SMALL, tmp_path / "run")
+    assert named(tmp_path / "run") == named(finished / "run")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_an_overwrite_that_cannot_be_undone_either_loses_nothing(finished, tmp_path, monkeypatch):
+    shutil.copytree(finished / "run", tmp_path / "run")
+    rename = type(tmp_path).rename
+    calls = iter([rename])
+
+    def fails(path, target):
+        return next(calls, _no_more)(path, target)
+
+    def _no_more(path, target):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(tmp_path), "rename", fails)
+        with pytest.raises(InvalidInput, match="cannot be written"):
+            runs.create(SMALL, tmp_path / "run", overwrite=True)
+    with pytest.raises(InvalidInput, match="is there already; --overwrite"):
+        runs.create(SMALL, tmp_path / "run")
+    assert named(tmp_path / "run") == named(finished / "run")
+
+
+def test_a_link_to_a_folder_stays_one(finished, tmp_path):
+    (tmp_path / "disk").mkdir()
+    shutil.copytree(finished / "run", tmp_path / "disk" / "run")
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "run")
+    for seed in (7, 8):
+        runs.create(dataclasses.replace(SMALL, seed=seed), tmp_path / "link", overwrite=True)
+        assert (tmp_path / "link").is_symlink()
+        assert runs.read_experiment(tmp_path / "disk" / "run").seed == seed
+
+
+@pytest.mark.parametrize("place", [".", "..", "/", "x/.."])
+def test_folders_that_cannot_be_made_are_one_line(place, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    said = refusal(runs.create, SMALL, place)
+    assert said.startswith(f"out is {place!r}: ")
+    assert "\n" not in said
+    assert not list((tmp_path / "here").iterdir())
+
+
+def test_a_folder_in_which_another_is_written_is_not_replaced(finished, tmp_path):
+    shutil.copytree(finished / "population", tmp_path / "many")
+    inner = tmp_path / "many" / "replay-setting0-seed1"
+    with locks.taken(inner, new=True):
+        before = contents(tmp_path)
+        with pytest.raises(InvalidInput, match=rf"{inner} is being written by process"):
+            studies.create(Study(SMALL, seeds=2), tmp_path / "many", overwrite=True)
+        assert contents(tmp_path) == before
+    studies.create(Study(SMALL, seeds=2), tmp_path / "many", overwrite=True)
+
+
+def test_a_lock_that_cannot_be_had_or_signed_is_one_line_and_is_free_again(tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+
+    def fails(*_):
+        raise OSError(28, "No space left on device")
+
+    for where, name in ((type(tmp_path), "write_text"), (fcntl, "flock")):
+        with monkeypatch.context() as patch:
+            patch.setattr(where, name, fails)
+            with pytest.raises(InvalidInput, match="run': cannot be written: "):
+                runs.create(SMALL, folder)
+        with locks.taken(folder):
+            pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_made_where_there_is_nothing(tmp_path):
+    for carry_out in (runs.carry_out, functools.partial(studies.carry_out, Study(SMALL))):
+        assert "\n" not in refusal(carry_out, tmp_path / "no" / "folder")
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_overwrite_that_fails_leaves_the_old_folder(finished, tmp_path, monkeypatch):
@@ -205,6 +295,30 @@ def test_a_file_of_another_population_is_found(name, finished, tmp_path):
     shutil.copy(finished / "other population" / name, tmp_path / "population")
     with pytest.raises(InvalidInput, match=rf"{name} (is not the file|does not belong)"):
         studies.read(tmp_path / "population")
+
+
+@pytest.mark.parametrize("what", ["run", "population"])
+def test_a_finished_folder_of_mixed_files_is_not_called_finished(what, finished, tmp_path):
+    shutil.copytree(finished / what, tmp_path / what)
+    shutil.copy(finished / f"other {what}" / "results.json", tmp_path / what)
+    study = Study(SMALL, seeds=2, first_seed=1)
+    carry_out = runs.carry_out if what == "run" else functools.partial(studies.carry_out, study)
+    assert "does not belong" in refusal(carry_out, tmp_path / what)
+    path = tmp_path / what / "results.json"
+    unsealed = json.loads((finished / what / "results.json").read_text()) | {"files": {}}
+    path.write_text(json.dumps(unsealed))
+    assert "is not the file" in refusal(carry_out, tmp_path / what)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"resumed": 5}, {"resumed": [5]}, {"versions": [1]}, {"resumed": [{"versions": 1}]}]
+)
+def test_an_environment_that_says_nothing_is_one_line(wrong, finished, tmp_path):
+    shutil.copytree(finished / "run", tmp_path / "run")
+    (tmp_path / "run" / "results.json").unlink()
+    path = tmp_path / "run" / "environment.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | wrong))
+    assert "environment.json does not say" in refusal(runs.carry_out, tmp_path / "run")
 
 
 @pytest.mark.parametrize("name", ["checkpoint.npz", "environment.json"])

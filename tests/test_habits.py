@@ -112,6 +112,19 @@ def test_pictures_are_the_same_under_any_matplotlibrc(command, tmp_path):
         assert (theirs / "figures" / picture).read_bytes() == same, picture
 
 
+def test_the_users_backend_stays_what_it_was_asked_to_be():
+    script = "import analysis, matplotlib.pyplot as plt; print(plt.get_backend())"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "svg"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout == "svg\n"
+
+
 def test_the_users_matplotlib_stays_as_it_is(tmp_path):
     before = dict(matplotlib.rcParams)
     with matplotlib.rc_context({"font.size": 33}):

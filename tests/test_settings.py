@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import hypothesis
 import hypothesis.strategies as st
@@ -96,6 +97,11 @@ def test_what_is_plainly_meant_is_taken(make, is_taken_for):
         (lambda: hmjax.Evaluation(every=None), "evaluation.every is null"),
         (lambda: hmjax.train_population(KINDS[0], [0.5]), "seeds is"),
         (lambda: hmjax.train_population(KINDS[0], "12"), "seeds is"),
+        (lambda: hmjax.Machine(hidden=np.array(3)), "machine.hidden is"),
+        (lambda: hmjax.Experiment("x", steps=[[1], [2, 3]]), "steps is"),
+        (lambda: hmjax.Experiment("x", steps=np.timedelta64(3, "s")), "steps is"),
+        (lambda: hmjax.Experiment("x", steps=float("inf")), "steps is"),
+        (lambda: hmjax.train_population(KINDS[0], np.array(3)), "seeds is"),
         (lambda: hmjax.train_population(KINDS[0], 3), "seeds is 3, not a valid tuple"),
     ],
 )
@@ -160,30 +166,40 @@ class Part(Settings):
 @dataclass(frozen=True)
 class Whole(Settings):
     part: Part = field(default_factory=Part)
+    other: Part = field(default_factory=lambda: Part(5), metadata={"since": 2})
+    colours: Literal["few", "many"] = "few"
     weight: float | None = field(default=None, metadata={"since": 2})
     name: str = "whole"
 
 
 def read(**content) -> Whole:
-    content = {"kind": "Whole", "part": {"kind": "Part", "size": 2}, "name": "a"} | content
+    content = {
+        "kind": "Whole",
+        "part": {"kind": "Part", "size": 2},
+        "colours": "few",
+        "name": "a",
+    } | content
     return settings.from_json(Whole, Path("config.json"), content)
 
 
 def test_fields_that_a_folder_does_not_know_mean_what_was_done_before():
-    assert read() == Whole(Part(2, "grey"), None, "a")
-    assert read(weight=3) == Whole(Part(2, "grey"), 3.0, "a")
+    assert read() == Whole(Part(2, "grey"), name="a")
+    assert read(weight=3) == Whole(Part(2, "grey"), weight=3.0, name="a")
     known = {"kind": "Part", "size": 2, "colour": "blue"}
-    assert read(schema=2, part=known, weight=None).part.colour == "blue"
+    assert read(schema=2, part=known, other=known, weight=None).part.colour == "blue"
     # What the folder's own schema has is not left out.
     for content, lacking in (
-        ({"schema": 2, "part": known}, "weight"),
-        ({"schema": 2, "weight": 1}, "colour"),
+        ({"schema": 2, "part": known, "other": known}, "weight"),
+        ({"schema": 2, "part": known, "weight": 1}, "other"),
+        ({"schema": 2, "other": known, "weight": 1}, "colour"),
     ):
         with pytest.raises(InvalidInput, match=f"lacks or does not know the field '{lacking}'"):
             read(**content)
     with pytest.raises(InvalidInput, match="does not know the field 'size'"):
         settings.from_json(
-            Whole, Path("c"), {"kind": "Whole", "part": {"kind": "Part"}, "name": "a"}
+            Whole,
+            Path("c"),
+            {"kind": "Whole", "part": {"kind": "Part"}, "colours": "few", "name": "a"},
         )
     with pytest.raises(InvalidInput, match="later version"):
         read(schema=settings.SCHEMA + 1)
@@ -192,5 +208,7 @@ def test_fields_that_a_folder_does_not_know_mean_what_was_done_before():
 def test_json_is_not_taken_for_settings_of_another_kind():
     with pytest.raises(InvalidInput, match=r"part is .*must be a Part"):
         read(part={"kind": "Whole"})
+    with pytest.raises(InvalidInput, match=r"colours is .*must be one of few, many"):
+        read(colours={"kind": "few"})
     with pytest.raises(InvalidInput, match=r"^x is .*1j"):
         as_type(float, 1j, "x")
