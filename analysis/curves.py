@@ -6,7 +6,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis import style
 from analysis.material import Material
-from hmjax.runs import Run
+from hmjax.store.runs import Run
 
 
 def training_curves(run: Run, _: Material) -> Figure:

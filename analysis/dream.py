@@ -12,8 +12,9 @@ from analysis import style
 from analysis.curves import nll_curve
 from analysis.material import Material
 from analysis.weights import fields
-from hmjax import files
-from hmjax.runs import Run, shown_names
+from hmjax.store import files
+from hmjax.store.runs import Run
+from hmjax.tasks import shown_names
 
 FRAMES = 60
 SHOWN = 32
@@ -31,7 +32,7 @@ def write(run: Run, material: Material, path: Path, *, fps: float) -> None:
       path: the file to write, whole or not at all.
       fps: frames a second.
     """
-    names = shown_names(run.experiment)
+    names = shown_names(run.experiment.task)
     colours = style.shown_colours(len(names) - 2)
     steps, nll = run.curves["step"], run.curves[run.experiment.nll]
 

@@ -7,7 +7,8 @@ from matplotlib.patches import Patch
 
 from analysis import style
 from analysis.material import FANTASIES, Material
-from hmjax.runs import Run, shown_names
+from hmjax.store.runs import Run
+from hmjax.tasks import shown_names
 
 TOPS = 8  # top units that a picture has room for
 GALLERY = 32
@@ -29,7 +30,7 @@ def generated_samples(run: Run, material: Material) -> Figure:
 
 def layer3_selectivity(run: Run, material: Material) -> Figure:
     """What each top unit, alone on, makes the machine draw: probabilities and fantasies."""
-    names = shown_names(run.experiment)
+    names = shown_names(run.experiment.task)
     colours = style.shown_colours(len(names) - 2)
     exact = np.array(run.results["shown_given_top_exact"], float)
     shown = exact if np.isfinite(exact).all() else run.curves["shown_given_top"][-1]
@@ -100,7 +101,7 @@ def _gallery(axes: Axes, run: Run, images: np.ndarray, shown: np.ndarray, *, col
 
 
 def _legend(figure: Figure, run: Run) -> None:
-    names = shown_names(run.experiment)
+    names = shown_names(run.experiment.task)
     colours = style.shown_colours(len(names) - 2)
     handles = [Patch(color=c, label=name) for c, name in zip(colours, names, strict=True)]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(names))

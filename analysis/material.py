@@ -8,8 +8,8 @@ import numpy as np
 
 from hmjax import machine, measures
 from hmjax.machine import Params
-from hmjax.runs import Run
-from hmjax.threefry import key_of
+from hmjax.runtime.cipher import key_of
+from hmjax.store.runs import Run
 
 FANTASIES = 64
 
@@ -19,7 +19,7 @@ class Material(NamedTuple):
 
     Attributes:
       fantasies: `[FANTASIES, rows, columns]`, of the trained machine.
-      shown: `[FANTASIES]`, what each shows, an index into `runs.shown_names`.
+      shown: `[FANTASIES]`, what each shows, an index into `hmjax.tasks.shown_names`.
       given_top: `[n_L + 1, FANTASIES, rows, columns]`, with the top one-hot and, last, all off.
       shown_given_top: `[n_L + 1, FANTASIES]`.
       dreams: `[evaluations, FANTASIES, rows, columns]`, of each snapshot.

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from analysis import curves, dream, fantasies, style, weights
 from analysis.material import Material, gather
-from hmjax.runs import Run
 from hmjax.runtime.ambient import own_settings
+from hmjax.store.runs import Run
 
 Picture = Callable[[Run, Material], Figure]
 

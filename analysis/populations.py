@@ -14,13 +14,13 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis import style
 from hmjax import Shifter, machine
-from hmjax.runs import shown_names
 from hmjax.runtime.ambient import own_settings
-from hmjax.statistics import wilson
-from hmjax.studies import Studied
-from hmjax.study import named
-from hmjax.summary import BROKEN
-from hmjax.threefry import key_of
+from hmjax.runtime.cipher import key_of
+from hmjax.store.studies import Studied
+from hmjax.study.intervals import wilson
+from hmjax.study.summary import BROKEN
+from hmjax.study.sweeps import named
+from hmjax.tasks import shown_names
 
 PUBLISHED = {1: (0, 30)}
 """Machines that broke the symmetry, and all there were, by top units; published of the shifter."""
@@ -231,7 +231,7 @@ def gallery(studied: Studied) -> Figure:
             )
     handles = [
         Patch(color=colour, label=name)
-        for colour, name in zip(colours, shown_names(studied.study.experiment), strict=True)
+        for colour, name in zip(colours, shown_names(studied.study.experiment.task), strict=True)
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     figure.suptitle("What the best, the median and the worst machine dream, by NLL")

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis import style
-from hmjax import files
-from hmjax.comparison import MEASURES, SELECTIVE, Comparison, Goal, Measure, Reached, value_of
-from hmjax.statistics import wilson
+from hmjax.store import files
+from hmjax.study.comparison import MEASURES, SELECTIVE, Comparison, Goal, Measure, Reached, value_of
+from hmjax.study.intervals import wilson
 
 PAGE = """# Results
 

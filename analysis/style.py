@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from hmjax import files
+from hmjax.store import files
 
 _OURS = {
     "font.size": 11,

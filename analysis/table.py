@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hmjax import Experiment
-from hmjax.study import Part, Study, bytes_a_member
+from hmjax.study.sweeps import Part, Study, bytes_a_member
 
 PUBLISHED: dict[str, dict[str, str]] = {
     "shifter": {"is_nll_bits": "9.36", "direction_recovery": "0.633", "train_seconds": "209"},

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from analysis import style
 from analysis.material import Material
 from hmjax import machine, measures
-from hmjax.runs import Run
+from hmjax.store.runs import Run
 
 UNITS = 48  # hidden units that a picture has room for
 TOPS = 6

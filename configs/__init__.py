@@ -11,7 +11,7 @@ import pkgutil
 from types import ModuleType
 
 from hmjax import Experiment, InvalidInput
-from hmjax.comparison import Comparison
+from hmjax.study.comparison import Comparison
 
 EXPERIMENTS = "configs"
 COMPARISONS = "configs.comparisons"

@@ -5,15 +5,13 @@ import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
-import tyro
 
-from hmjax import likelihood
+from hmjax import exact
 from hmjax.errors import MAX_COUNT, require
 from hmjax.measures import Evaluation
-from hmjax.restarts import Restarts
 from hmjax.rules import AnyRule, WakeSleep
 from hmjax.settings import Settings
 from hmjax.tasks import Bars, Shifter
@@ -59,6 +57,28 @@ class Machine(Settings):
 
 
 @dataclass(frozen=True)
+class Restarts(Settings):
+    """When a machine starts anew in part (see `hmjax.training.restarts`)."""
+
+    OPTIONS: ClassVar[str] = "restarts."
+
+    until: int = 0
+    """Step up to which every evaluation restarts from the best so far; 0 for no restarts."""
+    units: int = 8
+    """Units made anew at a restart, at most: how many is drawn from 1 to this."""
+    top: bool = True
+    """Whether top units are made anew too, and not the hidden ones alone."""
+    tries: int = 1
+    """Tries that the steps are shared out among, each of a new machine; at least 1."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.until >= 0, "restarts.until", self.until, "must be 0 or a later step")
+        require(self.units >= 1, "restarts.units", self.units, "must be at least 1")
+        require(self.tries >= 1, "restarts.tries", self.tries, "must be at least 1")
+
+
+@dataclass(frozen=True)
 class Experiment(Settings):
     """A named training run.
 
@@ -67,7 +87,7 @@ class Experiment(Settings):
 
     name: str
     """What the run is called; its folder is named after it."""
-    task: Annotated[Shifter | Bars, tyro.conf.arg(name="")] = field(default_factory=Shifter)
+    task: Shifter | Bars = field(default_factory=Shifter)
     """Where the data come from."""
     machine: Machine = field(default_factory=Machine)
     """The layers."""
@@ -117,7 +137,7 @@ class Experiment(Settings):
     @property
     def is_exact(self) -> bool:
         """Whether its machines are small enough for the exact measures."""
-        return likelihood.is_enumerable(self.sizes, len(self.task.support().images))
+        return exact.is_enumerable(self.sizes, len(self.task.support().images))
 
     @property
     def nll(self) -> str:

@@ -6,7 +6,7 @@ import hypothesis
 import jax
 import pytest
 
-from hmjax import platform
+from hmjax.runtime import platform
 
 # Tests, the processes that they are shared out to and the programs that they start share what they
 # compile with each other, and nothing else.

@@ -17,10 +17,13 @@ from helpers import ROOT, random_params, slow
 import configs
 import hmjax
 import run
-from hmjax import folders, likelihood, machine, measures, population, training
+from hmjax import exact, machine, measures
+from hmjax.importance import importance_sampled
 from hmjax.runtime import ambient
+from hmjax.runtime.cipher import key_of
 from hmjax.runtime.float64 import in_float64
-from hmjax.threefry import key_of
+from hmjax.store import folders, runs
+from hmjax.training import population, single
 
 # Every setting of JAX's that its documentation says changes numbers, dtypes or what is allowed.
 SETTINGS = {
@@ -83,11 +86,11 @@ def plain(tmp_path_factory):
     folder = tmp_path_factory.mktemp("plain")
     assert run.main([*TRAIN.split(), str(folder / "run")]) == 0
     assert run.main([*POPULATION.split(), str(folder / "population")]) == 0
-    experiment = hmjax.runs.read_experiment(folder / "run")
-    half = next(training.advance(experiment, training.start(experiment)))
-    hmjax.runs.create(experiment, folder / "half")
+    experiment = runs.read_experiment(folder / "run")
+    half = next(single.advance(experiment, single.start(experiment)))
+    runs.create(experiment, folder / "half")
     config = folders.read_config(folder / "half")
-    hmjax.runs.write_checkpoint(folder / "half" / "checkpoint.npz", config, half, 0.0)
+    runs.write_checkpoint(folder / "half" / "checkpoint.npz", config, half, 0.0)
     return folder
 
 
@@ -154,7 +157,7 @@ def test_a_program_may_train_within_settings_of_its_own(setting):
 
 
 def test_a_half_used_run_leaves_no_settings_behind():
-    ahead = training.advance(SMALL, training.start(SMALL))
+    ahead = single.advance(SMALL, single.start(SMALL))
     with jax.enable_x64(True):
         next(ahead)
         assert jnp.ones(2).dtype == jnp.float64
@@ -177,10 +180,10 @@ def pure_functions(key, params, images):
         "log_joint": machine.log_joint(params, states),
         "log_recognition": machine.log_recognition(params, states),
         "exact": hmjax.exact_log_prob(params, images),
-        "posterior": likelihood.generative_posterior(params, images),
-        "bound": likelihood.recognition_bound(params, images),
-        "tops": likelihood.recognised_tops(params, images),
-        "sampled": likelihood.importance_sampled(key, params, images, 3),
+        "posterior": exact.generative_posterior(params, images),
+        "bound": exact.recognition_bound(params, images),
+        "tops": exact.recognised_tops(params, images),
+        "sampled": importance_sampled(key, params, images, 3),
         "fields": (measures.generative_fields(params), measures.recognition_fields(params)),
         "evaluate": measures.evaluate(key, key, params, 3, task=task, evaluation=evaluation),
         "gradient": jax.grad(lambda p: hmjax.exact_log_prob(p, images).sum())(params),
@@ -219,7 +222,7 @@ def test_training_is_on_the_device_that_is_asked_for():
 
 def test_what_bits_depend_on_is_written_down_and_a_change_of_it_said(tmp_path):
     folder = tmp_path / "run"
-    hmjax.runs.create(SMALL, folder)
+    runs.create(SMALL, folder)
     path, config = folder / "environment.json", folders.read_config(folder)
     made = json.loads(path.read_text())
     for name in ("versions", "machine", "processor", "device", "xla_flags", "jax_settings"):

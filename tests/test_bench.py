@@ -4,7 +4,9 @@ import pytest
 
 import hmjax
 import run
-from hmjax import baselines, bench, likelihood
+from benchmarks import baselines
+from benchmarks import speed as bench
+from hmjax import exact
 from hmjax.tasks import entropy_bits
 
 
@@ -55,7 +57,7 @@ def test_the_numba_loop_learns_as_wake_sleep_does():
     draw = jax.vmap(lambda key: hmjax.init(key, (16, 6, 2), p_on=0.3))
     params = jax.tree.map(np.array, draw(keys))
     baselines.numba_trainer()(params, 20_000, 0.1, 0.3)
-    log_prob = jax.vmap(lambda p: likelihood.exact_log_prob(p, support.images))(params)
+    log_prob = jax.vmap(lambda p: exact.exact_log_prob(p, support.images))(params)
     kl = -np.asarray(log_prob) @ support.probabilities / np.log(2) - entropy_bits(support)
     experiment = hmjax.Experiment("same", task=task, machine=hmjax.Machine((6,), 2), steps=20_000)
     ours = hmjax.train_population(experiment, range(16)).measures["kl_bits"]

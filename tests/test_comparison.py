@@ -10,9 +10,11 @@ import configs
 import hmjax
 import run
 from analysis import results
-from hmjax import InvalidInput, comparison, studies
-from hmjax.comparison import Arm, Comparison, Goal
-from hmjax.study import Study
+from hmjax import InvalidInput
+from hmjax.store import studies
+from hmjax.study import comparison
+from hmjax.study.comparison import Arm, Comparison, Goal
+from hmjax.study.sweeps import Study
 
 SMALL = hmjax.Experiment(
     "small",

@@ -13,7 +13,9 @@ import pytest
 from helpers import DATA, binary, random_params, slow
 
 import hmjax
-from hmjax import likelihood, machine
+from hmjax import exact, machine
+from hmjax.exact import sums
+from hmjax.importance import importance_sampled
 from hmjax.machine import Params
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -147,7 +149,7 @@ def test_a_trained_machine_has_the_derivatives_of_enumeration(scale):
     params = jax.tree.map(lambda leaf: scale * leaf, params)
     images = jnp.asarray(hmjax.Shifter().support().images[::8])
     weight = jax.random.normal(jax.random.key(0), (len(images),))
-    assert len(images) * 2**16 > likelihood._TABLE  # the sum by products, its fallback if scaled
+    assert len(images) * 2**16 > sums._TABLE  # the sum by products, its fallback if scaled
 
     def mean(params):
         return weight @ hmjax.exact_log_prob(params, images)
@@ -182,10 +184,10 @@ def test_sums_by_products_are_sums_by_the_posterior(units):
     tops = jax.random.uniform(jax.random.key(1), (2**units, 3))
 
     def both(layer, log_prob):
-        above = likelihood.Marginal(log_prob, tops)
-        halves = tuple(map(likelihood.all_states, (units // 2, units - units // 2)))
-        by_products = likelihood._sum_by_products(layer, above, rows, halves)
-        return by_products, likelihood._sum_by_posterior(layer, above, rows)
+        above = exact.Marginal(log_prob, tops)
+        halves = tuple(map(exact.all_states, (units // 2, units - units // 2)))
+        by_products = sums._sum_by_products(layer, above, rows, halves)
+        return by_products, sums._sum_by_posterior(layer, above, rows)
 
     each = []
     for key in map(jax.random.key, range(3)):
@@ -274,13 +276,13 @@ def test_what_recognition_makes_of_images_has_derivatives(sizes):
     images = jnp.asarray(binary(sizes[0]))
 
     def sampled(params):
-        return likelihood.importance_sampled(jax.random.key(0), params, images, 5).log_prob.mean()
+        return importance_sampled(jax.random.key(0), params, images, 5).log_prob.mean()
 
     def bound(params):
-        return likelihood.recognition_bound(params, images).log_prob.mean()
+        return exact.recognition_bound(params, images).log_prob.mean()
 
     def tops(params):
-        return (likelihood.recognised_tops(params, images)[:, 0] * images[:, 0]).mean()
+        return (exact.recognised_tops(params, images)[:, 0] * images[:, 0]).mean()
 
     def bound_by_every_state(params):
         states = [jnp.asarray(x) for x in np.split(binary(sum(sizes)), np.cumsum(sizes)[:-1], 1)]
@@ -315,20 +317,20 @@ def test_a_held_top_leaves_nothing_undefined():
     together = jax.nn.logsumexp(jnp.stack(each) + log_prior[:, None], axis=0)
     np.testing.assert_allclose(together, hmjax.exact_log_prob(params, images), rtol=1e-5)
     # q allows tops that p does not; where it does not either, the bound is finite.
-    assert np.isneginf(likelihood.recognition_bound(held, images).log_prob).all()
+    assert np.isneginf(exact.recognition_bound(held, images).log_prob).all()
     sure = held._replace(
         recognition=(
             held.recognition[0],
             machine.Layer(jnp.zeros((4, 2)), jnp.asarray([2e3, -2e3])),
         )
     )
-    bound = likelihood.recognition_bound(sure, images).log_prob
+    bound = exact.recognition_bound(sure, images).log_prob
     for size in (60, 70, 75, 80, 85):  # q still allows a top that p does not, however seldom
         bias = jnp.asarray([size, -size], jnp.float32)
         nearly = sure._replace(
             recognition=(sure.recognition[0], sure.recognition[1]._replace(bias=bias))
         )
-        assert np.isneginf(likelihood.recognition_bound(nearly, images).log_prob).all(), size
+        assert np.isneginf(exact.recognition_bound(nearly, images).log_prob).all(), size
     assert (bound <= hmjax.exact_log_prob(held, images)).all()
     assert np.isfinite(bound).all()
 
@@ -342,7 +344,7 @@ def test_states_and_images_may_be_of_any_dtype(dtype):
         lambda p, states: hmjax.log_joint(p, states),
         lambda p, states: hmjax.log_recognition(p, states),
         lambda p, states: hmjax.exact_log_prob(p, states[0]),
-        lambda p, states: likelihood.recognition_bound(p, states[0]).log_prob,
+        lambda p, states: exact.recognition_bound(p, states[0]).log_prob,
     ):
         both = jax.value_and_grad(lambda p, x, of=log_prob: of(p, x).sum())
         chex.assert_trees_all_equal(both(params, others), both(params, states))
@@ -364,7 +366,7 @@ def test_no_images_are_no_values(sizes):
     params = random_params(jax.random.key(0), sizes)
     nothing = np.zeros((0, sizes[0]))
     assert hmjax.exact_log_prob(params, nothing).shape == (0,)
-    assert likelihood.recognition_bound(params, nothing).mean_top.shape == (0, sizes[-1])
+    assert exact.recognition_bound(params, nothing).mean_top.shape == (0, sizes[-1])
     gradient = jax.jit(jax.grad(lambda p: hmjax.exact_log_prob(p, nothing).sum()))(params)
     assert all(not leaf.any() for leaf in jax.tree.leaves(gradient))
 

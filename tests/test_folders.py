@@ -25,8 +25,11 @@ from helpers import DATA, ROOT, refusal, slow, start
 import configs
 import hmjax
 import run
-from hmjax import InvalidInput, files, folders, locks, population, runs, studies, training
-from hmjax.study import Study
+from hmjax import InvalidInput
+from hmjax.store import files, folders, locks, runs, studies
+from hmjax.study import sweeps
+from hmjax.study.sweeps import Study
+from hmjax.training import population, single
 
 SMALL = dataclasses.replace(configs.load("debug"), steps=600)
 TRAIN = ["train", "debug", "--steps", "600", "--no-figures", "--out"]
@@ -62,7 +65,7 @@ def named(folder) -> dict:
 def owner_of(*paths):
     """A process that has taken folders, until it is no longer wanted."""
     script = (
-        "import sys, contextlib, pathlib; from hmjax.locks import taken\n"
+        "import sys, contextlib, pathlib; from hmjax.store.locks import taken\n"
         "with contextlib.ExitStack() as stack:\n"
         "    for path in sys.argv[1:]: stack.enter_context(taken(pathlib.Path(path)))\n"
         "    print('taken', flush=True); sys.stdin.read()"
@@ -464,7 +467,7 @@ def test_what_restarts_kept_is_named_as_it_is_now():
     path = SCHEMA_1 / "restarts-unfinished" / "checkpoint.npz"
     arrays = folders.as_of_now(files.read_arrays(path))
     experiment = runs.read_experiment(path.parent)
-    state = jax.eval_shape(lambda: training.init_state(experiment))
+    state = jax.eval_shape(lambda: single.init_state(experiment))
     restored = files.restore(path, arrays, {"progress": {"state": state}})["progress"]["state"]
     assert 8 < restored.best.of_all.nll_bits < 24
     for best in restored.best:
@@ -558,7 +561,7 @@ def test_pictures_that_do_not_fit_are_named_and_drawn_later(finished, tmp_path):
 def test_other_processes_and_hosts_are_not_asked_for_parts(tmp_path):
     # Parts are those of any device, so that a study begun on one kind goes on on another.
     study = Study(SMALL, seeds=3)
-    sizes = {len(part.members) for part in hmjax.study.parts_of(study)}
+    sizes = {len(part.members) for part in sweeps.parts_of(study)}
     assert sizes == {3}
     members = population.members_of(SMALL, range(3))
     assert population.lay_out(members).group == 1

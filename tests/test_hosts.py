@@ -8,7 +8,7 @@ import pytest
 from helpers import slow, start
 
 import run
-from hmjax import hosts
+from hmjax.runtime import hosts
 
 COMMAND = "population debug --seeds 5 --steps 600000 --evaluation.every 10000 --no-figures"
 

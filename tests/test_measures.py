@@ -7,7 +7,7 @@ import pytest
 from helpers import DATA, evaluate, random_params
 
 import hmjax
-from hmjax import likelihood, machine, measures
+from hmjax import exact, machine, measures
 from hmjax.tasks.base import best_accuracy
 
 KEY = jax.random.key(0)
@@ -74,7 +74,7 @@ def test_the_information_of_top_states_is_that_of_a_channel():
 def test_a_code_that_signs_do_not_read_is_read_by_state():
     # Four images, each with its own state of two top units; the class is whether the units differ.
     tops, weight = jnp.eye(4), jnp.full(4, 0.25)
-    mean_top = tops @ likelihood.all_states(2)
+    mean_top = tops @ exact.all_states(2)
     differ = jnp.array([[1.0, 0], [0, 1], [0, 1], [1, 0]])
     assert measures.state_recovery(tops, weight, differ) == 1
     assert measures.class_recovery(mean_top, weight, differ) <= 0.75
@@ -117,11 +117,11 @@ def test_sampled_shares_agree_with_the_exact_ones(name):
     n = 20_000
     evaluation = hmjax.Evaluation(held_out=2, fantasies=n)
     measured = evaluate(KEY, KEY, params, 1, task=task, evaluation=evaluation)
-    for sampled, exact in (
+    for sampled, enumerated in (
         ("fantasies", "fantasies_exact"),
         ("shown_given_top", "shown_given_top_exact"),
     ):
-        p = np.asarray(measured[exact], np.float64)
+        p = np.asarray(measured[enumerated], np.float64)
         np.testing.assert_allclose(p.sum(axis=-1), 1, rtol=1e-4)
         bound = 5 * np.sqrt(p * (1 - p) / n) + 1e-6
         assert (np.abs(measured[sampled] - p) < bound).all()
@@ -150,7 +150,7 @@ def test_recovery_is_that_of_the_best_signs_for_the_posterior_and_for_the_recogn
     params = hmjax.load_params(DATA / "shifter_trained.npz")
     measured = evaluate(KEY, KEY, params, 50, task=hmjax.Shifter(), evaluation=hmjax.Evaluation())
     support = hmjax.Shifter().support()
-    posterior = likelihood.generative_posterior(params, support.images).mean_top
+    posterior = exact.generative_posterior(params, support.images).mean_top
     expected = recovery_by_hand(posterior, support)
     assert measured["direction_recovery_posterior"] == pytest.approx(expected, abs=1e-5)
     reference = np.load(DATA / "shifter_trained.npz")

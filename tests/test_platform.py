@@ -3,7 +3,7 @@ import os
 import jax
 import pytest
 
-from hmjax import platform
+from hmjax.runtime import platform
 
 
 def test_flags_already_set_are_kept(monkeypatch):

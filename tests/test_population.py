@@ -7,8 +7,8 @@ import pytest
 from helpers import slow
 
 import hmjax
-from hmjax import population
 from hmjax.experiment import split, varying
+from hmjax.training import population
 
 TASK = hmjax.Shifter(width=4)
 TASKS = pytest.mark.parametrize(

@@ -9,8 +9,9 @@ import pytest
 from helpers import random_params, slow
 
 import hmjax
-from hmjax import InvalidInput, Restarts, Reweighted, WakeSleep, machine, restarts, training
+from hmjax import InvalidInput, Restarts, Reweighted, WakeSleep, machine
 from hmjax.experiment import split
+from hmjax.training import restarts, single
 
 EXPERIMENT = hmjax.Experiment(
     "again",
@@ -125,15 +126,15 @@ def counts_of(learner) -> list[int]:
 def test_what_is_kept_goes_on_with_its_moments_and_what_is_made_anew_with_none(rule):
     experiment = dataclasses.replace(EXPERIMENT, rule=rule)
     program, numbers = split(experiment)
-    keys = training.keys_of(3)
+    keys = single.keys_of(3)
 
     def trained(state, steps):
-        return training.train_block(keys.steps, numbers, state, program=program, steps=steps)
+        return single.train_block(keys.steps, numbers, state, program=program, steps=steps)
 
     def restarted(state, nll):
-        return training.restarted(keys.restarts, numbers, state, nll, program=program)
+        return single.restarted(keys.restarts, numbers, state, nll, program=program)
 
-    kept = trained(training.init_state(experiment), 500)
+    kept = trained(single.init_state(experiment), 500)
     after_first = restarted(kept, jnp.float32(9))  # the best so far
     worse = trained(after_first, 500)
     again = restarted(worse, jnp.float32(10))
@@ -178,8 +179,8 @@ def test_a_population_restarts_as_each_of_its_machines_does_alone(hidden):
 
 def test_without_restarts_nothing_is_carried_for_them():
     plain = dataclasses.replace(EXPERIMENT, restarts=Restarts())
-    assert hmjax.training.init_state(plain).best is None
-    assert hmjax.training.init_state(EXPERIMENT).best is not None
+    assert single.init_state(plain).best is None
+    assert single.init_state(EXPERIMENT).best is not None
 
 
 def test_what_cannot_restart_is_refused():

@@ -17,10 +17,11 @@ from hmjax import (
     Shifter,
     WakeSleep,
     baselines,
-    likelihood,
+    exact,
     machine,
 )
 from hmjax.rules import AnyRule, oracle, reweighted, wake_sleep
+from hmjax.training import single
 
 SIZES = [(5, 3), (6, 4, 2), (32, 16, 4), (4, 3, 3, 2)]
 RULES = [
@@ -100,7 +101,7 @@ def test_the_oracle_descends_the_exact_objectives(sizes):
     params = random_params(jax.random.key(0), sizes)
     images = jax.random.bernoulli(jax.random.key(1), 0.4, (3, sizes[0])).astype(jnp.float32)
     (layers, prior), recognition = jax.jit(oracle.expected_gradients)(params, images)
-    by_autodiff = jax.jit(jax.grad(lambda p: -likelihood.exact_log_prob(p, images).mean()))(params)
+    by_autodiff = jax.jit(jax.grad(lambda p: -exact.exact_log_prob(p, images).mean()))(params)
     chex.assert_trees_all_close(layers, by_autodiff.generative, rtol=1e-4, atol=1e-5)
     chex.assert_trees_all_close(prior, by_autodiff.prior, rtol=1e-4, atol=1e-5)
 
@@ -136,9 +137,9 @@ def test_many_samples_approach_the_oracle():
     keys = jax.random.split(jax.random.key(2), repeats)
     drawn = jax.jit(lambda keys: jax.lax.map(gradients, keys))(keys)
     expected = jax.jit(oracle.expected_gradients)(params, image)
-    for each, exact in zip(jax.tree.leaves(drawn), jax.tree.leaves(expected), strict=True):
+    for each, mean in zip(jax.tree.leaves(drawn), jax.tree.leaves(expected), strict=True):
         error = jnp.std(each, axis=0, ddof=1) / np.sqrt(repeats) + 1e-6
-        assert (jnp.abs(jnp.mean(each, axis=0) - exact) / error).max() < 5  # standard errors
+        assert (jnp.abs(jnp.mean(each, axis=0) - mean) / error).max() < 5  # standard errors
 
 
 @pytest.mark.parametrize("batch", [1, 5])
@@ -263,7 +264,7 @@ def test_visible_weights_stay_non_negative():
     assert first.weight.min() == 0
     assert first.weight.max() > 0.5
     assert second.weight.min() < 0
-    assert hmjax.training.init_state(experiment).learner.params.generative[0].bias[0] == -3
+    assert single.init_state(experiment).learner.params.generative[0].bias[0] == -3
 
 
 @pytest.mark.parametrize(

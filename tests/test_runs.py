@@ -8,8 +8,10 @@ import pytest
 
 import configs
 import hmjax
-from hmjax import files, runs, settings, training
+from hmjax import settings
 from hmjax.errors import InvalidInput
+from hmjax.store import files, runs
+from hmjax.training import single
 
 EXPERIMENT = dataclasses.replace(configs.load("debug"), steps=1000)
 
@@ -101,7 +103,7 @@ def test_results_hold_every_promised_measure(finished):
 
 def test_a_folder_reads_back_as_what_was_trained(finished):
     run = runs.read(finished)
-    progress = training.train(EXPERIMENT)
+    progress = single.train(EXPERIMENT)
     assert run.experiment == EXPERIMENT
     chex.assert_trees_all_equal(run.params, progress.params)
     chex.assert_trees_all_equal(run.snapshots, progress.snapshots)

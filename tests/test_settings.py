@@ -13,10 +13,12 @@ import pytest
 from helpers import refusal
 
 import hmjax
-from hmjax import InvalidInput, runs, settings
-from hmjax.restarts import Restarts
+from hmjax import InvalidInput, settings
+from hmjax.experiment import Restarts
 from hmjax.settings import Settings, as_type
-from hmjax.study import Study, Sweep
+from hmjax.store import runs
+from hmjax.study.sweeps import Study, Sweep
+from hmjax.training import population
 
 KINDS = [
     hmjax.Experiment("base", steps=1000),
@@ -113,7 +115,7 @@ def test_what_is_not_is_refused_at_once(make, said):
 
 def test_seeds_are_any_whole_numbers():
     experiment = hmjax.Experiment("x", task=hmjax.Shifter(width=3), machine=hmjax.Machine((), 1))
-    members = hmjax.population.members_of
+    members = population.members_of
     for seeds in (range(3), [0.0, 1, np.int64(2)], np.arange(3), jnp.arange(3), iter((0, 1, 2))):
         assert [member.seed for member in members(experiment, seeds)] == [0, 1, 2]
 

@@ -14,8 +14,11 @@ from PIL import Image
 import configs
 import hmjax
 import run
-from hmjax import settings, studies, study
-from hmjax.study import Study, Sweep
+from hmjax import settings
+from hmjax.store import files, studies
+from hmjax.study import sweeps
+from hmjax.study.sweeps import Study, Sweep
+from hmjax.training import population
 
 EXPERIMENT = dataclasses.replace(configs.load("debug"), steps=1000)
 SWEPT = Study(
@@ -33,7 +36,7 @@ def swept(tmp_path_factory):
 
 
 def test_every_combination_is_a_setting_and_shapes_stay_together():
-    settings = study.settings_of(SWEPT)
+    settings = sweeps.settings_of(SWEPT)
     assert [setting.name for setting in settings] == [
         "top 1, p-on 0.3",
         "top 1, p-on 0.2",
@@ -42,7 +45,7 @@ def test_every_combination_is_a_setting_and_shapes_stay_together():
     ]
     assert [setting.experiment.sizes[-1] for setting in settings] == [1, 1, 2, 2]
     assert [setting.experiment.task.p_on for setting in settings] == [0.3, 0.2, 0.3, 0.2]
-    parts = study.parts_of(SWEPT)
+    parts = sweeps.parts_of(SWEPT)
     assert [len(part.members) for part in parts] == [4, 2, 4, 2]
     assert [(m.seed, m.sizes[-1], m.task.p_on) for part in parts for m in part.members] == [
         (seed, top, p_on) for top in (1, 2) for p_on in (0.3, 0.2) for seed in (5, 6, 7)
@@ -228,9 +231,9 @@ def test_a_part_of_another_study_is_refused_and_kept(tmp_path, capsys):
     small = Study(EXPERIMENT, seeds=2)
     for path, seeds in ((folder, 2), (other, 3)):
         studies.create(dataclasses.replace(small, seeds=seeds), path)
-    part, *_ = study.parts_of(small)
-    progress = hmjax.population.start(part.members)
-    hmjax.files.write_arrays(other / "part-0.npz", studies._kept(settings.to_json(small), progress))
+    part, *_ = sweeps.parts_of(small)
+    progress = population.start(part.members)
+    files.write_arrays(other / "part-0.npz", studies._kept(settings.to_json(small), progress))
     before = (other / "part-0.npz").read_bytes()
     assert run.main(["resume", str(other)]) == 2
     assert "belongs to another study" in capsys.readouterr().err
@@ -276,7 +279,7 @@ def test_a_machine_that_diverges_is_named_counted_and_left_out(tmp_path, capsys)
     ],
 )
 def test_bad_options_are_one_line_and_change_nothing(options, said, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("hmjax.hosts.is_supervised", lambda: True)
+    monkeypatch.setattr("hmjax.runtime.hosts.is_supervised", lambda: True)
     folder = tmp_path / "population"
     assert run.main(["population", "debug", *options.split(), "--out", str(folder)]) == 2
     error = capsys.readouterr().err
@@ -286,18 +289,18 @@ def test_bad_options_are_one_line_and_change_nothing(options, said, tmp_path, ca
 
 
 def test_the_estimate_of_memory_is_that_of_what_is_there_and_bounds_a_part(monkeypatch):
-    members = hmjax.population.members_of(EXPERIMENT, range(5))
-    *_, last = hmjax.population.advance(members, hmjax.population.start(members))
+    members = population.members_of(EXPERIMENT, range(5))
+    *_, last = population.advance(members, population.start(members))
     state, curves = (
         sum(leaf.nbytes for leaf in jax.tree.leaves(tree)) / 5 for tree in (last.state, last.curves)
     )
-    small = study.bytes_a_member(EXPERIMENT)
+    small = sweeps.bytes_a_member(EXPERIMENT)
     # Its state three times over and its measures twice, and at most one evaluation more of these.
     assert 3 * state + 2 * curves < small < 3 * state + 2 * curves * 4 / 3 + 100
-    large = study.bytes_a_member(hmjax.Experiment("shifter"))
+    large = sweeps.bytes_a_member(hmjax.Experiment("shifter"))
     assert small < large
-    monkeypatch.setattr(study, "_MEMORY", 10 * small + small // 2)
-    parts = study.parts_of(Study(EXPERIMENT, seeds=32))
+    monkeypatch.setattr(sweeps, "_MEMORY", 10 * small + small // 2)
+    parts = sweeps.parts_of(Study(EXPERIMENT, seeds=32))
     assert [len(part.members) for part in parts] == [10, 10, 10, 2]
-    monkeypatch.setattr(study, "_MEMORY", 1)
-    assert study.automatic_at_once(EXPERIMENT) == 1
+    monkeypatch.setattr(sweeps, "_MEMORY", 1)
+    assert sweeps.automatic_at_once(EXPERIMENT) == 1

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hmjax.threefry import threefry2x32, unrolled
+from hmjax.runtime.cipher import threefry2x32, unrolled
 
 
 @pytest.mark.parametrize(

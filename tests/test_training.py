@@ -12,9 +12,9 @@ from helpers import slow
 
 import hmjax
 from configs import debug
-from hmjax import training
 from hmjax.errors import Diverged
 from hmjax.experiment import split
+from hmjax.training import single
 
 SMALL = dataclasses.replace(debug.experiment, steps=1200)
 
@@ -26,36 +26,36 @@ def with_evaluation(every: int, **changes) -> hmjax.Experiment:
 
 def test_training_learns():
     experiment = dataclasses.replace(SMALL, steps=30_000)
-    progress = training.train(dataclasses.replace(experiment, evaluation=hmjax.Evaluation()))
+    progress = single.train(dataclasses.replace(experiment, evaluation=hmjax.Evaluation()))
     first, last = progress.curves["exact_nll_bits"][[0, -1]]
     assert last < first - 8
 
 
 def test_the_same_experiment_gives_the_same_bits_and_another_seed_others():
-    first, again = training.train(SMALL), training.train(SMALL)
+    first, again = single.train(SMALL), single.train(SMALL)
     chex.assert_trees_all_equal(first._replace(train_seconds=0), again._replace(train_seconds=0))
-    other = training.train(dataclasses.replace(SMALL, seed=2))
+    other = single.train(dataclasses.replace(SMALL, seed=2))
     assert (other.params.prior.bias != first.params.prior.bias).any()
 
 
 def test_parameters_do_not_depend_on_how_often_the_run_is_evaluated():
-    whole = training.train(with_evaluation(1200)).params
+    whole = single.train(with_evaluation(1200)).params
     for every in (500, 77, 1000):
-        chex.assert_trees_all_equal(training.train(with_evaluation(every)).params, whole)
+        chex.assert_trees_all_equal(single.train(with_evaluation(every)).params, whole)
 
 
 def test_a_run_taken_up_in_the_middle_ends_in_the_same_bits():
-    whole = training.train(SMALL)
-    middle = next(training.advance(SMALL, training.start(SMALL)))
+    whole = single.train(SMALL)
+    middle = next(single.advance(SMALL, single.start(SMALL)))
     assert int(middle.state.step) == 500
-    *_, resumed = training.advance(SMALL, middle)
+    *_, resumed = single.advance(SMALL, middle)
     chex.assert_trees_all_equal(resumed.curves, whole.curves)
     chex.assert_trees_all_equal(resumed.snapshots, whole.snapshots)
     chex.assert_trees_all_equal(resumed.state, whole.state)
 
 
 def test_curves_and_snapshots_share_the_step_axis():
-    progress = training.train(SMALL)
+    progress = single.train(SMALL)
     assert progress.curves["step"].tolist() == [0, 500, 1000, 1200]
     for leaf in jax.tree.leaves((progress.curves, progress.snapshots)):
         assert len(leaf) == 4
@@ -66,11 +66,9 @@ def test_curves_and_snapshots_share_the_step_axis():
 def test_the_draws_of_a_step_depend_on_the_seed_and_the_step_alone():
     # One call over all steps and one call a step: the same states at the end.
     program, numbers = split(SMALL)
-    block = functools.partial(
-        training.train_block, training.keys_of(1).steps, numbers, program=program
-    )
-    at_once = block(training.init_state(SMALL), steps=7)
-    state = training.init_state(SMALL)
+    block = functools.partial(single.train_block, single.keys_of(1).steps, numbers, program=program)
+    at_once = block(single.init_state(SMALL), steps=7)
+    state = single.init_state(SMALL)
     for _ in range(7):
         state = block(state, steps=1)
     chex.assert_trees_all_equal(at_once, state)
@@ -79,16 +77,16 @@ def test_the_draws_of_a_step_depend_on_the_seed_and_the_step_alone():
 def test_a_block_is_traced_once_for_all_seeds_numbers_and_starts():
     chex.clear_trace_counter()
     block = jax.jit(
-        chex.assert_max_traces(training.train_block.__wrapped__, n=1),
+        chex.assert_max_traces(single.train_block.__wrapped__, n=1),
         static_argnames=("program", "steps"),
     )
     for seed, rate in ((1, 0.1), (2, 0.1), (3, 0.2)):
         rule = hmjax.WakeSleep(learning_rate=rate)
         experiment = dataclasses.replace(SMALL, seed=seed, rule=rule)
         program, numbers = split(experiment, ("learning_rate", "recognition_rate"))
-        state = training.init_state(experiment)
+        state = single.init_state(experiment)
         for _ in range(2):
-            key = training.keys_of(seed).steps
+            key = single.keys_of(seed).steps
             state = block(key, numbers, state, program=program, steps=50)
         assert int(state.step) == 100
 
@@ -98,7 +96,7 @@ def test_every_optimiser_schedule_and_batch_trains():
         hmjax.WakeSleep(batch=4, optimiser="adam", learning_rate=0.02),
         hmjax.WakeSleep(optimiser="momentum", learning_rate=0.01, decay_at=600),
     ):
-        curves = training.train(with_evaluation(1200, rule=rule)).curves
+        curves = single.train(with_evaluation(1200, rule=rule)).curves
         assert curves["exact_nll_bits"][-1] < curves["exact_nll_bits"][0] - 1
 
 
@@ -106,28 +104,28 @@ def test_divergence_names_the_first_bad_step_and_keeps_what_was_good():
     # A rate so large that momentum overflows float32 within a few dozen steps.
     rule = hmjax.WakeSleep(learning_rate=3e38, optimiser="momentum")
     experiment = with_evaluation(10, rule=rule)
-    good = training.start(experiment)
-    ahead = training.advance(experiment, good)
+    good = single.start(experiment)
+    ahead = single.advance(experiment, good)
     with pytest.raises(Diverged) as caught:  # noqa: PT012
         while True:
             good = next(ahead)
     chex.assert_tree_all_finite(good.params)
-    key, (program, numbers) = training.keys_of(experiment.seed).steps, split(experiment)
+    key, (program, numbers) = single.keys_of(experiment.seed).steps, split(experiment)
     start = int(good.state.step)
     assert start < caught.value.step <= start + 10
 
     def after(steps):
-        state = training.train_block(
-            key, numbers, training.init_state(experiment), program=program, steps=steps
+        state = single.train_block(
+            key, numbers, single.init_state(experiment), program=program, steps=steps
         )
-        return bool(training.is_finite(state.learner.params))
+        return bool(single.is_finite(state.learner.params))
 
     assert after(caught.value.step - 1)
     assert not after(caught.value.step)
 
 
 def test_a_compilation_that_failed_once_is_tried_again(monkeypatch):
-    compiled = training.train_block
+    compiled = single.train_block
     failures = iter(range(2))  # ahead of time, and when it is needed
 
     class FailsAtFirst:
@@ -136,10 +134,10 @@ def test_a_compilation_that_failed_once_is_tried_again(monkeypatch):
                 raise RuntimeError("the compiler ran out of something")
             return compiled.lower(*arguments, **options)
 
-    monkeypatch.setattr(training, "train_block", FailsAtFirst())
+    monkeypatch.setattr(single, "train_block", FailsAtFirst())
     with pytest.raises(RuntimeError, match="ran out of something"):
-        training.train(SMALL)
-    chex.assert_tree_all_finite(training.train(SMALL).params)
+        single.train(SMALL)
+    chex.assert_tree_all_finite(single.train(SMALL).params)
 
 
 def test_what_was_compiled_goes_when_jax_is_told_to_let_it_go():
@@ -151,7 +149,7 @@ def test_what_was_compiled_goes_when_jax_is_told_to_let_it_go():
     before = programs()
     for steps in (50, 60, 70):
         experiment = dataclasses.replace(SMALL, steps=steps)
-        training.train(experiment)
+        single.train(experiment)
         hmjax.train_population(experiment, [1, 2])
     assert programs() > before + 6
     jax.clear_caches()
@@ -161,7 +159,7 @@ def test_what_was_compiled_goes_when_jax_is_told_to_let_it_go():
 @pytest.mark.parametrize("hidden", [(), slow((6, 5)), (8, 6, 4)], ids=len)
 def test_deep_and_shallow_machines_train(hidden):
     machine = hmjax.Machine(hidden=hidden, top=3)
-    progress = training.train(with_evaluation(1200, machine=machine))
+    progress = single.train(with_evaluation(1200, machine=machine))
     assert np.isfinite(progress.curves["exact_nll_bits"]).all()
     assert jnp.isfinite(progress.params.prior.bias).all()
 
@@ -170,10 +168,10 @@ def test_a_step_stays_a_few_kernels():
     # The shifter's own sizes: 8 products with layers, and what is fused around them. A draw that
     # moves into the loop, or a rule that stops fusing, shows here before it shows in the bench.
     experiment = hmjax.Experiment("counted")
-    state = jax.eval_shape(functools.partial(training.init_state, experiment))
-    key = jax.eval_shape(lambda: training.keys_of(1).steps)
+    state = jax.eval_shape(functools.partial(single.init_state, experiment))
+    key = jax.eval_shape(lambda: single.keys_of(1).steps)
     program, numbers = split(experiment)
-    block = training.train_block.lower(key, numbers, state, program=program, steps=1000)
+    block = single.train_block.lower(key, numbers, state, program=program, steps=1000)
     computations = re.split(r"\n}\n", block.compile().as_text())
     kernels = [len(re.findall(r" (?:fusion|dot|custom-call)\(", body)) for body in computations]
     products = [len(re.findall(r" dot\(", body)) for body in computations]

@@ -4,8 +4,8 @@ import dataclasses
 
 from configs import bars, bars_best
 from hmjax import Evaluation, Restarts
-from hmjax.comparison import Arm, Comparison, Goal
-from hmjax.study import Study
+from hmjax.study.comparison import Arm, Comparison, Goal
+from hmjax.study.sweeps import Study
 
 PLAIN = bars.experiment
 BEST = bars_best.experiment

@@ -5,8 +5,8 @@ import dataclasses
 from configs import shifter, shifter_deep
 from configs.shifter_best import recipe
 from hmjax import Experiment, Machine, Shifter
-from hmjax.comparison import Arm, Comparison, Goal
-from hmjax.study import Study
+from hmjax.study.comparison import Arm, Comparison, Goal
+from hmjax.study.sweeps import Study
 
 FOUR = Shifter(shifts=(-2, -1, 1, 2))
 LONG = Shifter(width=16)

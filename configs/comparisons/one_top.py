@@ -4,8 +4,8 @@ import dataclasses
 
 from configs import one_top, shifter
 from hmjax import Evaluation, Machine, Restarts, Reweighted
-from hmjax.comparison import Arm, Comparison, Goal
-from hmjax.study import Study
+from hmjax.study.comparison import Arm, Comparison, Goal
+from hmjax.study.sweeps import Study
 
 PLAIN = dataclasses.replace(shifter.experiment, machine=Machine(top=1), steps=500_000)
 WEIGHTED = dataclasses.replace(

@@ -4,9 +4,9 @@ import dataclasses
 
 from configs import debug, shifter
 from hmjax import Experiment, Oracle, Reweighted, WakeSleep
-from hmjax.comparison import Arm, Comparison
 from hmjax.rules import AnyRule
-from hmjax.study import Study
+from hmjax.study.comparison import Arm, Comparison
+from hmjax.study.sweeps import Study
 
 WIDE = dataclasses.replace(shifter.experiment, steps=500_000)
 NARROW = dataclasses.replace(debug.experiment, steps=50_000)

@@ -5,8 +5,8 @@ import dataclasses
 from configs import shifter, shifter_best, shifter_deep
 from configs.shifter_best import recipe
 from hmjax import Evaluation, Machine, Reweighted, Shifter
-from hmjax.comparison import Arm, Comparison, Goal, Of
-from hmjax.study import Study
+from hmjax.study.comparison import Arm, Comparison, Goal, Of
+from hmjax.study.sweeps import Study
 
 PLAIN = shifter.experiment
 SHORT = dataclasses.replace(

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from hmjax import likelihood, machine
+from hmjax import exact, machine
 from hmjax.errors import require
 from hmjax.machine import Layer, Params, Prior
 from hmjax.rules.base import Descent, Rule, State
@@ -31,7 +31,7 @@ class Oracle(Descent):
     def check(self, sizes: tuple[int, ...]) -> None:
         super().check(sizes)
         require(
-            likelihood.is_enumerable(sizes, self.batch),
+            exact.is_enumerable(sizes, self.batch),
             "rule",
             "oracle",
             f"must be another for layers {sizes}, which are too large to enumerate",
@@ -63,7 +63,7 @@ def expected_gradients(
     Returns:
       The first in `(params.generative, params.prior)`, the second in `params.recognition`.
     """
-    states = [images, *map(likelihood.all_states, machine.sizes_of(params)[1:])]
+    states = [images, *map(exact.all_states, machine.sizes_of(params)[1:])]
     probability = jnp.full(len(images), 1 / len(images), jnp.float32)
     generative, recognition = [], []
     for level, link in enumerate(posterior_chain(params, images)):
@@ -86,12 +86,12 @@ def posterior_chain(params: Params, images: jax.Array) -> list[jax.Array]:
     Returns:
       L tables, `[n, 2**n_1]` and `[2**n_l, 2**n_{l+1}]`, whose rows sum to 1.
     """
-    log_prob = machine.log_prior(params, likelihood.all_states(params.prior.bias.shape[0]))
+    log_prob = machine.log_prior(params, exact.all_states(params.prior.bias.shape[0]))
     links = []
     for level in reversed(range(len(params.generative))):
         layer = params.generative[level]
-        below = likelihood.all_states(len(layer.bias)) if level else images
-        log_prob, link = likelihood.posterior_given(layer, log_prob, below)
+        below = exact.all_states(len(layer.bias)) if level else images
+        log_prob, link = exact.posterior_given(layer, log_prob, below)
         links.append(link)
     return links[::-1]
 

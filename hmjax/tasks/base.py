@@ -115,3 +115,9 @@ def collect(
 def all_rows(width: int) -> np.ndarray:
     """All `2**width` binary rows, `[2**width, width]` in float32, in counting order."""
     return (np.arange(2**width)[:, None] >> np.arange(width)[::-1] & 1).astype(np.float32)
+
+
+def shown_names(task: Task) -> tuple[str, ...]:
+    """Names for what `Task.shows` tells apart."""
+    classes = task.class_names
+    return (*classes, "both" if len(classes) == 2 else "several", "neither")

@@ -23,14 +23,15 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from hmjax import measures, training
+from hmjax import measures
 from hmjax.errors import require
 from hmjax.experiment import Experiment, Numbers, split, varying
 from hmjax.machine import Params
 from hmjax.measures import Measures, Weights
 from hmjax.runtime.ambient import devices, own_settings
 from hmjax.settings import as_type
-from hmjax.training import Keys, TrainState
+from hmjax.training import single
+from hmjax.training.single import Keys, TrainState
 
 _MEMBERS = PartitionSpec("member")
 
@@ -185,7 +186,7 @@ def advance(members: Sequence[Experiment], progress: Progress) -> Iterator[Progr
     blocks: dict[int, jax.stages.Compiled] = {}
     while done < experiment.steps:
         with own_settings():
-            steps = training.steps_of_block(experiment, done)
+            steps = single.steps_of_block(experiment, done)
             if steps not in blocks:
                 blocks[steps] = compile_block(members, layout, placed, steps)
             began = time.perf_counter()
@@ -193,7 +194,7 @@ def advance(members: Sequence[Experiment], progress: Progress) -> Iterator[Progr
             seconds = time.perf_counter() - began
             done += steps
             measured = measure(placed)
-            if training.restarts_at(experiment, done):
+            if single.restarts_at(experiment, done):
                 restart = compile_restart(members, layout, placed)
                 placed = placed._replace(state=restart((placed, measured[experiment.nll])))
             state, seen = gathered((placed.state, measured), len(members))
@@ -216,7 +217,7 @@ def lay_out(members: Sequence[Experiment]) -> Layout:
     places = len(members) + -len(members) % len(chosen)
     group = 1
     if chosen[0].platform != "cpu":
-        fit = max(1, _DRAWS // training.draws_of_chunk(members[0]))
+        fit = max(1, _DRAWS // single.draws_of_chunk(members[0]))
         group = min(places // len(chosen), fit)
     return Layout(Mesh(np.array(chosen), ("member",)), places, group)
 
@@ -245,8 +246,8 @@ def place(
     )
 
     def keys_and_first(of: tuple[jax.Array, Numbers]) -> tuple[Keys, TrainState]:
-        keys = training.keys_of(of[0])
-        return keys, training.first_state(keys.init, of[1], program=program)
+        keys = single.keys_of(of[0])
+        return keys, single.first_state(keys.init, of[1], program=program)
 
     begin = _compile(("begin", program), _each(keys_and_first, layout), layout, (seed, numbers))
     keys, first = begin((seed, numbers))
@@ -261,7 +262,7 @@ def compile_block(
 
     def one(member: Members, chunk: int) -> Members:
         keys, numbers, _, state = member
-        state = training.train_block(keys.steps, numbers, state, program=program, steps=chunk)
+        state = single.train_block(keys.steps, numbers, state, program=program, steps=chunk)
         return member._replace(state=state)
 
     def each(members: Members, chunk: int) -> Members:
@@ -269,7 +270,7 @@ def compile_block(
 
     # All members take a chunk before any takes the next: a fifth faster than each taking them all.
     def block(members: Members) -> TrainState:
-        return training.in_chunks(each, members, steps).state
+        return single.in_chunks(each, members, steps).state
 
     return _compile(("block", program, steps), block, layout, placed)
 
@@ -294,12 +295,12 @@ def compile_measures(
             sampled=sampled,
             evaluation=evaluation,
         )
-        finite = training.is_finite(params)
+        finite = single.is_finite(params)
         return jax.tree.map(lambda leaf: jnp.where(finite, leaf, jnp.nan), measured)
 
     name = "measures", program, evaluation, *tasks
     each = _each(one, layout, at_most=_MEASURED_AT_ONCE)
-    return _compile(name, each, layout, placed, training.MEASURES_OPTIONS)
+    return _compile(name, each, layout, placed, single.MEASURES_OPTIONS)
 
 
 def compile_restart(
@@ -310,9 +311,9 @@ def compile_restart(
 
     def one(measured: tuple[Members, jax.Array]) -> TrainState:
         (keys, numbers, _, state), nll_bits = measured
-        again = training.restarted(keys.restarts, numbers, state, nll_bits, program=program)
+        again = single.restarted(keys.restarts, numbers, state, nll_bits, program=program)
         # What has diverged stays so, as it would alone.
-        finite = training.is_finite(state.learner.params)
+        finite = single.is_finite(state.learner.params)
         return jax.tree.map(lambda new, old: jnp.where(finite, new, old), again, state)
 
     arguments = placed, jax.ShapeDtypeStruct((layout.places,), jnp.float32)

@@ -5,12 +5,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hmjax import measures, runs, statistics, training
+from hmjax import measures
 from hmjax.experiment import Experiment
 from hmjax.machine import Params
-from hmjax.population import Progress
 from hmjax.runtime.ambient import own_settings
-from hmjax.study import Part, Study, settings_of
+from hmjax.study import intervals
+from hmjax.study.sweeps import Part, Study, settings_of
+from hmjax.tasks import best_accuracy, entropy_bits
+from hmjax.training import single
+from hmjax.training.population import Progress
 
 BROKEN = 0.1
 """A machine has broken the symmetry when a top unit's exact |selectivity| is at least this."""
@@ -34,7 +37,7 @@ class Finished(NamedTuple):
     Attributes:
       params: the machines, with a leading axis over the members.
       finite: bool `[s]`, whether all parameters of each are.
-      curves: as in `hmjax.population.Progress`, those that `population.npz` is made of.
+      curves: as in `hmjax.training.population.Progress`, those that `population.npz` is made of.
       train_seconds: spent in training.
     """
 
@@ -50,7 +53,7 @@ def finished(progress: Progress) -> Finished:
     params = progress.state.learner.params
     return Finished(
         params,
-        np.asarray(training.is_finite_each(params)),
+        np.asarray(single.is_finite_each(params)),
         {
             name: curve
             for name, curve in progress.curves.items()
@@ -90,14 +93,14 @@ def summarise(
             {
                 "name": setting.name,
                 "values": setting.values,
-                **runs.about(setting.experiment),
+                **about(setting.experiment),
                 "seeds": len(good),
                 "diverged_seeds": mine["seed"][~good].tolist(),
                 "broken": hits if known else None,
                 "broken_share": hits / trials if known and trials else None,
-                "broken_interval": statistics.wilson(hits, trials) if known else None,
-                "broke_at_step": statistics.time_quantiles(times) if known else None,
-                "not_yet_broken": statistics.survival(times, curves["step"]).tolist()
+                "broken_interval": intervals.wilson(hits, trials) if known else None,
+                "broke_at_step": intervals.time_quantiles(times) if known else None,
+                "not_yet_broken": intervals.survival(times, curves["step"]).tolist()
                 if known
                 else None,
                 "selective_units": units.tolist() if known else None,
@@ -113,8 +116,8 @@ def summarise(
         {
             "from": settings[0].name,
             "to": settings[index].name,
-            "broken_share": first and count and statistics.share_difference(first, count),
-            "median_nll_bits": statistics.bootstrap_median_difference(nll[0], nll[index])
+            "broken_share": first and count and intervals.share_difference(first, count),
+            "median_nll_bits": intervals.bootstrap_median_difference(nll[0], nll[index])
             if summaries[0]["nll"] == summaries[index]["nll"]
             else None,
         }
@@ -192,7 +195,7 @@ def tables(
         "broken": strongest[-1] >= BROKEN,
         "broke_at_step": np.where(
             known,
-            statistics.first_at_least(np.nan_to_num(strongest), curves["step"], BROKEN),
+            intervals.first_at_least(np.nan_to_num(strongest), curves["step"], BROKEN),
             np.nan,
         ),
     }
@@ -207,7 +210,7 @@ def _spread(
     seeds: np.ndarray, values: np.ndarray, best: Callable[[np.ndarray], Any]
 ) -> dict[str, Any] | None:
     """Quantiles of values by seed, and which seeds are best, worst and in the middle."""
-    spread = statistics.quantiles(values)
+    spread = intervals.quantiles(values)
     if spread is None:
         return None
     worst = np.nanargmin if best is np.nanargmax else np.nanargmax
@@ -215,4 +218,16 @@ def _spread(
     named = {"best": best(values), "worst": worst(values), "middle": middle}
     return spread | {
         name: {"seed": int(seeds[i]), "value": float(values[i])} for name, i in named.items()
+    }
+
+
+def about(experiment: Experiment) -> dict[str, Any]:
+    """What `results.json` says of the experiment: what was learned, by what, and the floors."""
+    support = experiment.task.support()
+    return {
+        "task": type(experiment.task).__name__.lower(),
+        "classes": list(experiment.task.class_names),
+        "sizes": list(experiment.sizes),
+        "entropy_bits": entropy_bits(support),
+        "direction_recovery_best_possible": best_accuracy(support),
     }

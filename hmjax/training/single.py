@@ -20,10 +20,10 @@ from hmjax.errors import Diverged
 from hmjax.experiment import Experiment, Numbers, Program, split
 from hmjax.machine import Params
 from hmjax.measures import Measures, evaluate
-from hmjax.restarts import Best, none_yet, restart
 from hmjax.rules import State
 from hmjax.runtime.ambient import default_device, own_generator, own_settings
-from hmjax.threefry import key_of, unrolled
+from hmjax.runtime.cipher import key_of, unrolled
+from hmjax.training.restarts import Best, none_yet, restart
 
 T = TypeVar("T")
 
@@ -266,7 +266,7 @@ def restarts_at(experiment: Experiment, step: int) -> bool:
 def restarted(
     key: jax.Array, numbers: Numbers, state: TrainState, nll_bits: jax.Array, *, program: Program
 ) -> TrainState:
-    """The state that training goes on from after an evaluation (see `hmjax.restarts`).
+    """The state that training goes on from after an evaluation (see `hmjax.training.restarts`).
 
     Args:
       key: `keys_of(seed).restarts`.

@@ -177,8 +177,8 @@ def load_params(path: str | os.PathLike[str]) -> Params:
     if any(name.endswith("prior/bias") and leaf.ndim == 2 for name, leaf in arrays.items()):
         raise InvalidInput(
             f"{path} holds the machines of a population, with a leading axis, and not one: "
-            f"'replay {path.parent} --seed K' makes a run of one of them, 'hmjax.studies.read' "
-            "reads them all"
+            f"'replay {path.parent} --seed K' makes a run of one of them, "
+            "'hmjax.store.studies.read' reads them all"
         )
     sizes: list[int] = []
     while (bias := arrays.get(f"generative/{len(sizes)}/bias")) is not None and bias.ndim == 1:

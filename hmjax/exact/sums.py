@@ -1,40 +1,39 @@
-"""Exact log p(v), ELBO and posterior by enumeration, and the importance-sampled estimate.
+"""Sums over all states of a layer.
 
 A layered net needs no sum over all its hidden states at once: each layer is summed out on its own,
 as a table over the states of the layer below. For 32-16-4 that is one 65536 x 16 table and one
 65536 x images sum, where the joint has 2^20 terms an image. A sum over the 2^n states of n units is
 two matrix products over the 2^(n/2) states of half the units each, in float64. Its derivative, the
 wake update under the exact posterior, is taken by the posterior over all states.
-
-Values are in nats.
 """
 
 import functools
 import itertools
-from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from hmjax import machine
-from hmjax.machine import Layer, Params
+from hmjax.machine import Layer
 from hmjax.runtime.float64 import in_float64
 from hmjax.tasks.base import all_rows
-
-T = TypeVar("T")
 
 ENUMERABLE = 2**28
 """The largest table, in elements, that the exact measures will build for a layer."""
 
+
 _TABLE = 2**20  # elements of a table by row and state that may be made at once
+
 
 _CHUNK = 2**18  # elements of it that are, where the whole of it is larger
 
+
 _LEAST = 1e-290  # a sum of up to 2^28 float64 terms of at most 1 that has lost nothing to underflow
 
-_matmul = functools.partial(jnp.matmul, precision="highest")
+
+matmul = functools.partial(jnp.matmul, precision="highest")
 
 
 class Marginal(NamedTuple):
@@ -60,122 +59,6 @@ def is_enumerable(sizes: tuple[int, ...], images: int) -> bool:
     return all(low * high <= ENUMERABLE for low, high in itertools.pairwise(rows))
 
 
-def _of_images(function: Callable[[Params, jax.Array], T]) -> Callable[[Params, jax.Array], T]:
-    """`function` of a machine and images that it can enumerate, in float32, compiled."""
-    compiled = jax.jit(function)
-
-    @functools.wraps(function)
-    def checked(params: Params, images: jax.Array) -> T:
-        params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), params)
-        images = jnp.asarray(images, jnp.float32)
-        sizes = machine.sizes_of(params)
-        if images.ndim != 2 or images.shape[1] != sizes[0]:
-            raise ValueError(f"images have shape {images.shape}, must be [n, {sizes[0]}]")
-        if not is_enumerable(sizes, len(images)):
-            raise ValueError(f"layers {sizes} and {len(images)} images are too many to enumerate")
-        return compiled(params, images)
-
-    return checked
-
-
-@_of_images
-def generative_posterior(params: Params, images: jax.Array) -> Marginal:
-    """Exact log p(v) and E[x_L | v] under the generative net.
-
-    Args:
-      params: the machine.
-      images: `[n, n_0]` of zeros and ones.
-
-    Returns:
-      A `Marginal` of the images.
-
-    Raises:
-      ValueError: if a layer is too large to enumerate (see `ENUMERABLE`).
-    """
-    top = all_states(params.prior.bias.shape[0])
-    marginal = Marginal(machine.log_prior(params, top), top)
-    for layer in params.generative[:0:-1]:
-        marginal = _sum_out(layer, marginal, all_states(layer.weight.shape[1]))
-    return _sum_out(params.generative[0], marginal, images)
-
-
-def exact_log_prob(params: Params, images: jax.Array) -> jax.Array:
-    """Exact log p(v) of each image under the generative net.
-
-    Args:
-      params: the machine, as from `init`, `train` or `load_params`.
-      images: `[n, n_0]` of zeros and ones, of any dtype.
-
-    Returns:
-      `[n]`, in nats. Divide by `-log(2)` for bits.
-
-    Raises:
-      ValueError: if the images do not fit the machine, or a layer is too large to enumerate (see
-        `ENUMERABLE`).
-    """
-    return generative_posterior(params, images).log_prob
-
-
-@_of_images
-def recognition_bound(params: Params, images: jax.Array) -> Marginal:
-    """Exact ELBO and E_q[x_L | v]: what the recognition net makes of each image.
-
-    Args:
-      params: the machine.
-      images: `[n, n_0]` of zeros and ones.
-
-    Returns:
-      A `Marginal` whose `log_prob` is E_q[log p(x) - log q(x_1.. | v)], the bound on log p(v) that
-      falls short of it by KL(q || p(. | v)), and whose `mean_top` is E_q[x_L | v].
-
-    Raises:
-      ValueError: if a layer is too large to enumerate (see `ENUMERABLE`).
-    """
-    above = all_states(params.prior.bias.shape[0])
-    prior = machine.log_prior(params, above)
-    # Tops that are impossible, as another one is held, leave no bound where q allows them.
-    impossible = jnp.isneginf(prior)
-    value = Marginal(jnp.where(impossible, 0, prior), above)
-    barred = impossible.astype(jnp.float32)
-    for level in reversed(range(len(params.generative))):
-        generative, recognition = params.generative[level], params.recognition[level]
-        below = all_states(generative.weight.shape[1]) if level else images
-        logit = machine.logits(recognition, below)
-        log_prob = value.log_prob - machine.log_normaliser(machine.logits(generative, above))
-        mean = expectation(jnp.column_stack([log_prob, barred, value.mean_top]), logit)
-        probability = jax.nn.sigmoid(logit)
-        entropy = machine.log_normaliser(logit) - jnp.sum(logit * probability, axis=-1)
-        # x_l . logits is affine in x_{l+1}, so that its mean is had from the mean of x_{l+1}.
-        field = _matmul(below, generative.weight.T)
-        energy = jnp.sum(probability * field, axis=-1) + _matmul(below, generative.bias)
-        value, barred = Marginal(mean[:, 0] + energy + entropy, mean[:, 2:]), mean[:, 1]
-        above = below
-    return value._replace(log_prob=jnp.where(barred > 0, -jnp.inf, value.log_prob))
-
-
-@_of_images
-def recognised_tops(params: Params, images: jax.Array) -> jax.Array:
-    """Exact q(x_L | v): how probable each top state is to the recognition net.
-
-    Args:
-      params: the machine.
-      images: `[n, n_0]` of zeros and ones.
-
-    Returns:
-      `[n, 2**n_L]`, in the order of `all_states(n_L)`.
-
-    Raises:
-      ValueError: if a layer is too large to enumerate (see `ENUMERABLE`).
-    """
-    *lower, top = params.recognition
-    below = all_states(len(top.weight)) if lower else images
-    table = _probabilities(machine.logits(top, below))
-    for level in reversed(range(len(lower))):
-        below = all_states(len(lower[level].weight)) if level else images
-        table = expectation(table, machine.logits(lower[level], below))
-    return table
-
-
 def expectation(table: jax.Array, logit: jax.Array) -> jax.Array:
     """The expectation of a function of binary units that fire independently.
 
@@ -187,44 +70,11 @@ def expectation(table: jax.Array, logit: jax.Array) -> jax.Array:
       `[m, k]`.
     """
     half = logit.shape[1] // 2
-    first, second = _probabilities(logit[:, :half]), _probabilities(logit[:, half:])
+    first, second = probabilities(logit[:, :half]), probabilities(logit[:, half:])
     return _sum_of_products(first, second, table)
 
 
-def importance_sampled(
-    key: jax.Array, params: Params, images: jax.Array, samples: int | jax.Array
-) -> Marginal:
-    """Log p(v) by importance sampling from the recognition net, log mean_m p(x^m) / q(x^m | v).
-
-    Its expectation lies below log p(v), so an NLL from it is biased upward.
-
-    Args:
-      key: a `jax.random.key`.
-      params: the machine.
-      images: `[n, n_0]` of zeros and ones.
-      samples: how many samples of q an image; may be traced.
-
-    Returns:
-      A `Marginal`: the estimate, in nats, and the mean of the sampled top states, an estimate of
-      E_q[x_L | v].
-    """
-
-    def add(m: jax.Array, total: Marginal) -> Marginal:
-        states = machine.recognise(jax.random.fold_in(key, m), params, images)
-        log_weight = machine.log_joint(params, states) - machine.log_recognition(params, states)
-        return Marginal(jnp.logaddexp(total.log_prob, log_weight), total.mean_top + states[-1])
-
-    images = jnp.asarray(images, jnp.float32)
-    none = Marginal(
-        jnp.full(len(images), -jnp.inf, jnp.float32),
-        jnp.zeros((len(images), len(params.prior.bias)), jnp.float32),
-    )
-    total = jax.lax.fori_loop(0, samples, add, none)
-    count = jnp.asarray(samples, jnp.float32)
-    return Marginal(total.log_prob - jnp.log(count), total.mean_top / count)
-
-
-def _sum_out(layer: Layer, above: Marginal, rows: jax.Array) -> Marginal:
+def sum_out(layer: Layer, above: Marginal, rows: jax.Array) -> Marginal:
     """From all states of the layer above to the given rows `[m, n_out]` of the layer below."""
     fits = len(rows) * len(above.log_prob) <= _TABLE
     return (_sum_by_posterior if fits else _sum_large)(layer, above, rows)
@@ -262,13 +112,13 @@ def _sum_by_products(
     (weight, bias), (log_prior, mean_top) = layer, above
     weights = jnp.split(weight, [len(weight) // 2])
     # A logit is the sum of what the two halves of a state give, and its odds are the product.
-    first, second = (jnp.exp(_matmul(*half)).T for half in zip(halves, weights, strict=True))
+    first, second = (jnp.exp(matmul(*half)).T for half in zip(halves, weights, strict=True))
     odds = jnp.exp(bias)[:, None, None] * first[:, :, None] * second[:, None, :]
     normaliser = jnp.prod(1 + odds, axis=0)
     log_prior = log_prior.reshape(normaliser.shape) - jnp.log(normaliser)
     logs = []
     for axis, (states, half) in enumerate(zip(halves, weights, strict=True)):
-        field = _matmul(_matmul(rows, half.T), states.T)
+        field = matmul(matmul(rows, half.T), states.T)
         # What it is on average goes to the prior, so that both of them span less.
         mean = jnp.mean(field, axis=0)
         logs.append(field - mean[None])
@@ -279,7 +129,7 @@ def _sum_by_products(
     table = jnp.column_stack([prior[0], prior[0][:, None] * mean_top])
     sums = _sum_of_products(first, second, table)
     total = sums[:, 0]
-    log_prob = sum(most[:, 0] for most in highest) + jnp.log(total) + _matmul(rows, bias)
+    log_prob = sum(most[:, 0] for most in highest) + jnp.log(total) + matmul(rows, bias)
     # On a TPU, float64 spans no more than float32.
     is_good = jnp.all(total > _LEAST) & jnp.all(jnp.isfinite(normaliser))
     is_good &= jax.default_backend() != "tpu"
@@ -292,7 +142,7 @@ def _sum_by_posterior(layer: Layer, above: Marginal, rows: jax.Array) -> Margina
 
     def some(rows: jax.Array) -> Marginal:
         log_prob, posterior = _bayes(terms, rows)
-        return Marginal(log_prob, _matmul(posterior, above.mean_top))
+        return Marginal(log_prob, matmul(posterior, above.mean_top))
 
     m, states = len(rows), len(above.log_prob)
     if m * states <= _TABLE:
@@ -338,7 +188,7 @@ def _bayes(
 ) -> tuple[jax.Array, jax.Array]:
     """Log p(row) `[m]` and p(h | row) `[m, 2**n]` from `_joint_terms`."""
     off, on, always = terms
-    log_joint = _matmul(1 - rows, off.T) + _matmul(rows, on.T) + always[None]
+    log_joint = matmul(1 - rows, off.T) + matmul(rows, on.T) + always[None]
     log_prob = jax.nn.logsumexp(log_joint, axis=1)
     return log_prob, jnp.exp(log_joint - log_prob[:, None])
 
@@ -350,7 +200,7 @@ def _sum_of_products(first: jax.Array, second: jax.Array, table: jax.Array) -> j
     return jnp.einsum("ma,mak->mk", first, partial, precision="highest")
 
 
-def _probabilities(logit: jax.Array) -> jax.Array:
+def probabilities(logit: jax.Array) -> jax.Array:
     """The probability of every state of independent units, `[m, n]` logits to `[m, 2**n]`."""
     on = all_rows(logit.shape[1]).T
     log_on, log_off = jax.nn.log_sigmoid(logit), jax.nn.log_sigmoid(-logit)

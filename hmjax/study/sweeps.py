@@ -4,19 +4,19 @@ import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import numpy as np
-import tyro
 
-from hmjax import measures, training
+from hmjax import measures
 from hmjax.errors import InvalidInput, require
 from hmjax.experiment import MAX_SEED, Experiment, split
-from hmjax.population import Progress
 from hmjax.runtime.ambient import own_settings
+from hmjax.runtime.cipher import key_of
 from hmjax.settings import Settings
-from hmjax.threefry import key_of
+from hmjax.training import single
+from hmjax.training.population import Progress
 
 MAX_MACHINES = 2**20
 """More machines than this, of all settings together, are refused."""
@@ -44,7 +44,7 @@ class Sweep(Settings):
 class Study(Settings):
     """Many seeds at each of several settings; every combination of what is swept is one."""
 
-    experiment: Annotated[Experiment, tyro.conf.arg(name="")]
+    experiment: Experiment
     """What all settings share."""
     seeds: int = 64
     """Machines to train at each setting, at least 1."""
@@ -194,7 +194,7 @@ def progress_template(members: Sequence[Experiment]) -> Progress:
     key = jax.eval_shape(key_of, 0)
 
     def first(key: jax.Array) -> Any:
-        state = training.first_state(key, numbers, program=program)
+        state = single.first_state(key, numbers, program=program)
         params, task = state.learner.params, experiment.task
         evaluation = experiment.evaluation
         weights = measures.weights_of(task)

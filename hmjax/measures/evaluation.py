@@ -1,10 +1,9 @@
-"""What is measured of a machine: likelihoods, direction recovery, selectivity, receptive fields.
+"""Everything that is measured of a machine as it is evaluated.
 
 A measure of a sampled estimate stands beside the exact one wherever enumeration is feasible. With
 two classes, "right" is the class of the higher label: right for the shifter, vertical for the bars.
 """
 
-import itertools
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -12,17 +11,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hmjax import likelihood, machine
+from hmjax import exact, machine
 from hmjax.errors import MAX_COUNT, require
+from hmjax.importance import importance_sampled
 from hmjax.machine import Params
+from hmjax.measures.fantasies import selectivity, shown_exactly, variants
+from hmjax.measures.recovery import class_recovery
+from hmjax.measures.units import NATS_PER_BIT
 from hmjax.runtime.ambient import own_generator
 from hmjax.settings import Settings
 from hmjax.tasks import Task, entropy_bits
-
-NATS_PER_BIT = float(np.log(2))
-
-MAX_SIGNED_UNITS = 12
-"""With more top units than this, direction recovery would try too many sign vectors."""
 
 Measures = dict[str, Any]
 """Arrays by name; a measure that has no meaning for a machine or a task is NaN."""
@@ -103,7 +101,7 @@ def evaluate(
         "fantasies": shown[-1],
         "shown_given_top": shown[:-1],
         "selectivity": selectivity(shown[:-1], task),
-        **exact(params, task, weights_of(task)),
+        **enumerated(params, task, weights_of(task)),
     }
 
 
@@ -118,7 +116,7 @@ def held_out(
 ) -> Measures:
     """The measures of `evaluate` on held-out images, by samples of the recognition net."""
     images, labels = task.sample(key_held_out, evaluation.held_out)
-    sampled = likelihood.importance_sampled(key_importance, params, images, samples)
+    sampled = importance_sampled(key_importance, params, images, samples)
     named = labels[:, None] == jnp.asarray(task.class_labels, jnp.int32)[None]
     return {
         "is_nll_bits": -jnp.mean(sampled.log_prob) / NATS_PER_BIT,
@@ -151,7 +149,7 @@ def weights_of(task: Task) -> Weights:
     return Weights(*(np.float32(weight) for weight in weights))
 
 
-def exact(params: Params, task: Task, weights: Weights) -> Measures:
+def enumerated(params: Params, task: Task, weights: Weights) -> Measures:
     """The measures of `evaluate` by enumeration; NaN where a layer is too large for it.
 
     Args:
@@ -162,7 +160,7 @@ def exact(params: Params, task: Task, weights: Weights) -> Measures:
     support = task.support()
     sizes = machine.sizes_of(params)
     tops, classes = sizes[-1], len(task.class_labels)
-    if not likelihood.is_enumerable(sizes, len(support.images)):
+    if not exact.is_enumerable(sizes, len(support.images)):
         scalars = ("exact_nll_bits", "kl_bits", "elbo_bits", "direction_recovery_exact")
         lengths = {name: () for name in (*scalars, "direction_recovery_posterior")} | {
             "selectivity_exact": (tops,),
@@ -174,9 +172,9 @@ def exact(params: Params, task: Task, weights: Weights) -> Measures:
     p_data, class_given_image, entropy = weights
     images = jnp.asarray(support.images)
     # One after the other, so that their tables take the same memory.
-    posterior = likelihood.generative_posterior(params, images)
+    posterior = exact.generative_posterior(params, images)
     params, posterior = jax.lax.optimization_barrier((params, posterior))
-    bound = likelihood.recognition_bound(params, images)
+    bound = exact.recognition_bound(params, images)
     params, bound = jax.lax.optimization_barrier((params, bound))
     shown_given_top, shown = shown_exactly(params, task)
     nll_bits = -jnp.sum(p_data * posterior.log_prob) / NATS_PER_BIT
@@ -204,19 +202,19 @@ def of_member(
     sampled: Task,
     evaluation: Evaluation,
 ) -> Measures:
-    """The measures of a machine in a population: those of `exact`, or where NaN, of `held_out` too.
+    """The measures of a member: those of `enumerated`, or where they are NaN, of `held_out` too.
 
     Args:
       key: as for `evaluate`, and so is `key_held_out`.
       key_held_out: for the held-out images.
       params: the machine.
-      weights: as for `exact`.
-      task: as for `exact`.
+      weights: as for `enumerated`.
+      task: as for `enumerated`.
       sampled: as the task of `held_out`; its numbers may be traced.
       evaluation: how many samples and held-out images.
     """
-    measured = exact(params, task, weights)
-    if likelihood.is_enumerable(machine.sizes_of(params), len(task.support().images)):
+    measured = enumerated(params, task, weights)
+    if exact.is_enumerable(machine.sizes_of(params), len(task.support().images)):
         return measured
     key_importance, _ = jax.random.split(key)
     return measured | held_out(
@@ -227,143 +225,3 @@ def of_member(
         task=sampled,
         evaluation=evaluation,
     )
-
-
-def class_recovery(
-    mean_top: jax.Array, weight: jax.Array, class_given_image: jax.Array
-) -> jax.Array:
-    """How well the top units tell classes apart.
-
-    With two classes, an image's score is its mean top state, centred per unit, times a vector of
-    signs; a positive score names one class. The signs are the best of all, and so is the naming.
-    With more, an image is named after the class whose mean top state is nearest to its own.
-
-    Args:
-      mean_top: `[n, n_L]`, E[x_L | v] of each image.
-      weight: `[n]`, how much each image counts; summing to 1.
-      class_given_image: `[n, classes]`, P(class | image): what naming that class scores.
-
-    Returns:
-      The share named correctly, `[]`; NaN with two classes and more than `MAX_SIGNED_UNITS` top
-      units.
-    """
-    units, classes = mean_top.shape[1], class_given_image.shape[1]
-    if classes > 2:
-        return _nearest_class(mean_top, weight, class_given_image)
-    if units > MAX_SIGNED_UNITS:
-        return jnp.asarray(jnp.nan, jnp.float32)
-    signs = np.array(list(itertools.product((-1, 1), repeat=units - 1)), np.float32)
-    signs = np.column_stack([np.ones(len(signs), np.float32), signs])  # up to a global flip
-    centred = mean_top - (weight @ mean_top)[None]
-    positive = jnp.matmul(centred, signs.T, precision="highest") > 0
-    first, second = (weight * class_given_image[:, k] for k in (0, 1))
-    # Naming the second class where the score is positive, and the first where it is not.
-    score = jnp.sum(jnp.where(positive, second[:, None], first[:, None]), axis=0)
-    return jnp.max(jnp.maximum(score, jnp.sum(weight) - score))
-
-
-def state_recovery(tops: jax.Array, weight: jax.Array, class_given_image: jax.Array) -> jax.Array:
-    """How much the top states tell of the class, in whatever code they say it.
-
-    Where `class_recovery` reads a class off the sum of the top units, each with its sign, this
-    knows P(class | top state): an image is named after the class that its top states speak for on
-    average.
-
-    Args:
-      tops: `[n, states]`, the probability of each top state given each image.
-      weight: `[n]`, how much each image counts; summing to 1.
-      class_given_image: `[n, classes]`, P(class | image): what naming that class scores.
-
-    Returns:
-      The share named correctly, `[]`.
-    """
-    joint = weight[:, None] * class_given_image
-    of_state = jnp.matmul(tops.T, joint, precision="highest")
-    # A state that is never on speaks for no class.
-    of_state /= jnp.maximum(jnp.sum(of_state, axis=1, keepdims=True), jnp.finfo(jnp.float32).tiny)
-    named = jnp.argmax(jnp.matmul(tops, of_state, precision="highest"), axis=1)
-    return jnp.sum(jnp.take_along_axis(joint, named[:, None], axis=1))
-
-
-def state_information(tops: jax.Array, weight: jax.Array) -> jax.Array:
-    """How much the top states tell of the image, whatever it is: I(x_L; v) in bits.
-
-    Args:
-      tops: `[n, states]`, the probability of each top state given each image.
-      weight: `[n]`, the probability of each image.
-    """
-
-    def entropy(p: jax.Array) -> jax.Array:
-        return jnp.sum(jax.scipy.special.entr(p), axis=-1) / NATS_PER_BIT
-
-    return entropy(weight @ tops) - weight @ entropy(tops)
-
-
-def _nearest_class(
-    mean_top: jax.Array, weight: jax.Array, class_given_image: jax.Array
-) -> jax.Array:
-    joint = weight[:, None] * class_given_image
-    p_class = jnp.sum(joint, axis=0)
-    # A class without images has its mean at the origin, and is never the nearest.
-    centre = (joint / jnp.where(p_class > 0, p_class, 1)[None]).T @ mean_top
-    away = jnp.sum((mean_top[:, None] - centre[None]) ** 2, axis=-1)
-    away = jnp.where(p_class[None] > 0, away, jnp.inf)
-    nearest = jnp.argmin(away, axis=-1)
-    return jnp.sum(jnp.take_along_axis(joint, nearest[:, None], axis=1))
-
-
-def selectivity(shown_given_top: jax.Array, task: Task) -> jax.Array:
-    """P(right | x_L = e_k) - P(right | x_L = 0), `[n_L]`, from the rows of `one_hot_and_off`."""
-    if len(task.class_labels) != 2:
-        return jnp.full(len(shown_given_top) - 1, jnp.nan, jnp.float32)
-    return shown_given_top[:-1, 1] - shown_given_top[-1, 1]
-
-
-def one_hot_and_off(params: Params) -> jax.Array:
-    """The top states with one unit on, and last the one with all off: `[n_L + 1, n_L]`."""
-    units = params.prior.bias.shape[0]
-    return jnp.concatenate([jnp.eye(units), jnp.zeros((1, units))]).astype(jnp.float32)
-
-
-def variants(params: Params) -> Params:
-    """Machines whose top is held at each of `one_hot_and_off`, and last the machine itself.
-
-    Returns:
-      `Params` with a leading axis of `n_L + 2`.
-    """
-    held = [machine.hold_top(params, top) for top in one_hot_and_off(params)]
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *held, params)
-
-
-def shown_exactly(params: Params, task: Task) -> tuple[jax.Array, jax.Array]:
-    """The exact probabilities of what fantasies show, by enumeration.
-
-    Args:
-      params: the machine.
-      task: says what can be shown, by `Task.shows`.
-
-    Returns:
-      P(shown | x_L) for the rows of `one_hot_and_off`, `[n_L + 1, classes + 2]`, and P(shown) over
-      all fantasies, `[classes + 2]`.
-    """
-    sizes = machine.sizes_of(params)
-    shown = task.shows(
-        jax.nn.sigmoid(machine.logits(params.generative[0], likelihood.all_states(sizes[1])))
-    )
-    for layer in params.generative[1:]:
-        above = likelihood.all_states(layer.weight.shape[0])
-        shown = likelihood.expectation(shown, machine.logits(layer, above))
-    # The rows of `all_states` count in binary, the first unit highest: e_k is row 2^(n_L - 1 - k).
-    rows = [2**k for k in reversed(range(sizes[-1]))] + [0]
-    return shown[np.array(rows)], likelihood.expectation(shown, params.prior.bias[None])[0]
-
-
-def generative_fields(params: Params) -> jax.Array:
-    """What each hidden unit draws: p(v | h_j = 1, others 0) - p(v | h = 0), `[n_1, n_0]`."""
-    weight, bias = params.generative[0]
-    return jax.nn.sigmoid(bias[None] + weight) - jax.nn.sigmoid(bias)[None]
-
-
-def recognition_fields(params: Params) -> jax.Array:
-    """What each hidden unit looks for: its recognition weights, `[n_1, n_0]`."""
-    return params.recognition[0].weight.T

@@ -20,11 +20,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hmjax import baselines, likelihood, population, training
+from benchmarks import baselines
+from hmjax.exact import exact_log_prob
 from hmjax.experiment import Experiment, split
-from hmjax.folders import environment
+from hmjax.importance import importance_sampled
 from hmjax.machine import Params
 from hmjax.runtime.ambient import own_settings
+from hmjax.store.folders import environment
+from hmjax.training import population, single
 
 POPULATIONS = (1, 4, 16, 64, 256, 1024, 4096)
 
@@ -141,9 +144,9 @@ def cold_start() -> dict[str, float]:
         "import hmjax; from hmjax import platform, training; platform.prepare();"
         "platform.cache_compiled();"
         "e = hmjax.Experiment('cold', steps=500);"
-        "s = training.init_state(e); p, n = hmjax.experiment.split(e);"
-        "k = training.keys_of(1).steps;"
-        "s = training.train_block(k, n, s, program=p, steps=500);"
+        "s = single.init_state(e); p, n = hmjax.experiment.split(e);"
+        "k = single.keys_of(1).steps;"
+        "s = single.train_block(k, n, s, program=p, steps=500);"
         "s.step.block_until_ready()"
     )
     seconds = []
@@ -197,8 +200,8 @@ def render(report: dict[str, Any]) -> str:
 
 def _one(experiment: Experiment) -> Case:
     program, numbers = split(experiment)
-    start = training.keys_of(experiment.seed).steps, numbers, training.init_state(experiment)
-    block = training.train_block.lower(*start, program=program, steps=_STEPS).compile()
+    start = single.keys_of(experiment.seed).steps, numbers, single.init_state(experiment)
+    block = single.train_block.lower(*start, program=program, steps=_STEPS).compile()
     return _steps("one machine", lambda: jax.block_until_ready(block(*start)), _STEPS)
 
 
@@ -212,7 +215,7 @@ def _population(experiment: Experiment, n: int) -> Case:
 
 
 def _numpy(experiment: Experiment) -> Case:
-    params = jax.tree.map(np.array, training.init_state(experiment).learner.params)
+    params = jax.tree.map(np.array, single.init_state(experiment).learner.params)
     rng = np.random.default_rng(0)
     images = np.asarray(experiment.task.sample(jax.random.key(0), _NUMPY_STEPS)[0])
 
@@ -247,14 +250,14 @@ def _numba(experiment: Experiment, n: int, name: str) -> Case | None:
 
 
 def _machines(experiment: Experiment, n: int) -> Params:
-    one = training.init_state(experiment).learner.params
+    one = single.init_state(experiment).learner.params
     return jax.tree.map(lambda leaf: np.repeat(np.asarray(leaf)[None], n, axis=0), one)
 
 
 def _exact_one(experiment: Experiment) -> Case:
-    params = training.init_state(experiment).learner.params
+    params = single.init_state(experiment).learner.params
     images = jnp.asarray(experiment.task.support().images)
-    exact = jax.jit(likelihood.exact_log_prob)
+    exact = jax.jit(exact_log_prob)
     return _milliseconds("exact log p(v) of one", lambda: exact(params, images))
 
 
@@ -268,9 +271,9 @@ def _exact_many(experiment: Experiment) -> Case:
 
 def _importance_sampled(experiment: Experiment) -> Case:
     evaluation = experiment.evaluation
-    params = training.init_state(experiment).learner.params
+    params = single.init_state(experiment).learner.params
     images, _ = experiment.task.sample(jax.random.key(0), evaluation.held_out)
-    sampled = jax.jit(likelihood.importance_sampled)
+    sampled = jax.jit(importance_sampled)
     key, samples = jax.random.key(0), evaluation.samples
     name = f"importance-sampled, {evaluation.held_out} images, {samples} samples"
     return _milliseconds(name, lambda: sampled(key, params, images, samples))

@@ -21,16 +21,18 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from hmjax import files, folders, locks, training
 from hmjax.errors import InvalidInput
 from hmjax.experiment import Experiment
 from hmjax.machine import Params
 from hmjax.measures import Measures, evaluate
 from hmjax.runtime.ambient import own_settings
+from hmjax.runtime.cipher import key_of
 from hmjax.settings import from_json
-from hmjax.tasks import best_accuracy, entropy_bits
-from hmjax.threefry import key_of
-from hmjax.training import Progress
+from hmjax.store import files, folders, locks
+from hmjax.study.summary import about
+from hmjax.tasks import shown_names
+from hmjax.training import single
+from hmjax.training.single import Progress
 
 PROMISED = (
     "task",
@@ -59,7 +61,7 @@ PROMISED = (
     "fantasies",
     "fantasies_exact",
 )
-"""What every `results.json` holds, besides its seal (see `hmjax.folders.seal`)."""
+"""What every `results.json` holds, besides its seal (see `hmjax.store.folders.seal`)."""
 
 _SEALED = ("metrics.npz", "snapshots.npz", "params.npz")
 
@@ -162,10 +164,10 @@ def _carry_out(
         return earlier_seconds + time.perf_counter() - began
 
     if progress is None:
-        progress = training.start(experiment)
+        progress = single.start(experiment)
     progress = folders.carry_on(
         progress,
-        training.advance(experiment, progress),
+        single.advance(experiment, progress),
         functools.partial(on_progress, experiment),
         lambda latest: write_checkpoint(path, config, latest, seconds()),
     )
@@ -210,10 +212,10 @@ def summarise(experiment: Experiment, progress: Progress) -> dict[str, Any]:
     `train_seconds` leaves out compiling and measuring; `total_seconds`, which `carry_out` fills in,
     holds all but the pictures.
     """
-    measures = training.measure(experiment, progress.state, final=True)
+    measures = single.measure(experiment, progress.state, final=True)
     step = int(measures.pop("step"))
     plain = {name: folders.plain(measure) for name, measure in measures.items()}
-    shown = shown_names(experiment)
+    shown = shown_names(experiment.task)
     given_top = plain["shown_given_top_exact"]
     left, right = list(zip(*given_top, strict=True))[:2] if len(shown) == 4 else (None, None)
     for name in ("fantasies", "fantasies_exact"):
@@ -230,24 +232,6 @@ def summarise(experiment: Experiment, progress: Progress) -> dict[str, Any]:
         "p_right_given_top": right,
         "p_left_given_top": left,
     }
-
-
-def about(experiment: Experiment) -> dict[str, Any]:
-    """What `results.json` says of the experiment: what was learned, by what, and the floors."""
-    support = experiment.task.support()
-    return {
-        "task": type(experiment.task).__name__.lower(),
-        "classes": list(experiment.task.class_names),
-        "sizes": list(experiment.sizes),
-        "entropy_bits": entropy_bits(support),
-        "direction_recovery_best_possible": best_accuracy(support),
-    }
-
-
-def shown_names(experiment: Experiment) -> tuple[str, ...]:
-    """Names for what `Task.shows` tells apart."""
-    classes = experiment.task.class_names
-    return (*classes, "both" if len(classes) == 2 else "several", "neither")
 
 
 def _results(folder: Path) -> dict[str, Any]:
@@ -288,7 +272,7 @@ def _read_checkpoint(
     path: Path, config: Mapping[str, Any], experiment: Experiment
 ) -> tuple[Progress, float]:
     arrays = folders.as_of_now(files.read_arrays(path))
-    state = jax.eval_shape(functools.partial(training.init_state, experiment))
+    state = jax.eval_shape(functools.partial(single.init_state, experiment))
     like = Progress(
         state,
         _curves_template(experiment),
@@ -309,7 +293,7 @@ def _read_checkpoint(
 @own_settings()
 def _curves_template(experiment: Experiment) -> Measures:
     """The shapes of `Progress.curves`, -1 standing for however many evaluations."""
-    state = jax.eval_shape(functools.partial(training.init_state, experiment))
+    state = jax.eval_shape(functools.partial(single.init_state, experiment))
     key = jax.eval_shape(key_of, 0)
     take = functools.partial(evaluate, task=experiment.task, evaluation=experiment.evaluation)
     curves = {"step": state.step} | jax.eval_shape(take, key, key, state.learner.params, 1)

@@ -18,42 +18,18 @@ cost is its steps, those whose gain was thrown away too.
 """
 
 import itertools
-from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from hmjax import machine
-from hmjax.errors import require
+from hmjax.experiment import Restarts
 from hmjax.machine import Layer, Params, Prior
 from hmjax.rules.base import State
-from hmjax.settings import Settings
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Restarts(Settings):
-    """When a machine starts anew in part."""
-
-    OPTIONS: ClassVar[str] = "restarts."
-
-    until: int = 0
-    """Step up to which every evaluation restarts from the best so far; 0 for no restarts."""
-    units: int = 8
-    """Units made anew at a restart, at most: how many is drawn from 1 to this."""
-    top: bool = True
-    """Whether top units are made anew too, and not the hidden ones alone."""
-    tries: int = 1
-    """Tries that the steps are shared out among, each of a new machine; at least 1."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.until >= 0, "restarts.until", self.until, "must be 0 or a later step")
-        require(self.units >= 1, "restarts.units", self.units, "must be at least 1")
-        require(self.tries >= 1, "restarts.tries", self.tries, "must be at least 1")
 
 
 class Found(NamedTuple):

@@ -15,11 +15,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from hmjax import files
 from hmjax.errors import InvalidInput, require
-from hmjax.locks import check_free_within, taken
 from hmjax.runtime.ambient import bits_depend_on
 from hmjax.settings import SCHEMA, schema_of, to_json
+from hmjax.store import files
+from hmjax.store.locks import check_free_within, taken
 
 P = TypeVar("P")
 

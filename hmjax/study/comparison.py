@@ -10,17 +10,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hmjax import training
 from hmjax.errors import InvalidInput, require
+from hmjax.exact import recognised_tops
 from hmjax.experiment import Experiment
-from hmjax.likelihood import recognised_tops
 from hmjax.machine import Params
 from hmjax.measures import Weights, held_out, state_information, state_recovery, weights_of
 from hmjax.runtime.ambient import own_settings
 from hmjax.settings import Settings
-from hmjax.studies import Studied, read, read_study
-from hmjax.study import Study, settings_of
+from hmjax.store.studies import Studied, read, read_study
+from hmjax.study.sweeps import Study, settings_of
 from hmjax.tasks import best_accuracy, entropy_bits
+from hmjax.training import single
 
 SELECTIVE = 0.3
 """A machine is direction selective when a top unit's exact |selectivity| is at least this."""
@@ -88,7 +88,7 @@ def _sampled_nll(machines: Machines) -> np.ndarray:
 
     def one(of: tuple[jax.Array, Params]) -> jax.Array:
         seed, params = of
-        keys = training.keys_of(seed)
+        keys = single.keys_of(seed)
         key_importance, _ = jax.random.split(jax.random.fold_in(keys.evaluation, experiment.steps))
         return held_out(
             key_importance,

@@ -24,13 +24,16 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from hmjax import files, folders, hosts, locks, population, summary
 from hmjax.errors import InvalidInput
 from hmjax.machine import Params
-from hmjax.population import Progress
+from hmjax.runtime import hosts
 from hmjax.settings import from_json, to_json
-from hmjax.study import Part, Setting, Study, parts_of, progress_template, settings_of
-from hmjax.summary import Finished
+from hmjax.store import files, folders, locks
+from hmjax.study import summary
+from hmjax.study.summary import Finished
+from hmjax.study.sweeps import Part, Setting, Study, parts_of, progress_template, settings_of
+from hmjax.training import population
+from hmjax.training.population import Progress
 
 _SEALED = ("params.npz", "population.npz", "metrics.npz")
 

@@ -1,0 +1,1 @@
+"""How fast it is, beside the same in NumPy and numba."""

@@ -1,0 +1,49 @@
+"""Trains many seeds side by side."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+import configs
+from commands.arguments import parse_named
+from commands.options import Hosts
+from commands.work import finish_study
+from hmjax.errors import require
+from hmjax.store import studies
+from hmjax.study.sweeps import Study
+
+
+@dataclass(frozen=True)
+class Population:
+    """Trains many seeds at each of several settings, side by side, and measures them exactly.
+
+    --rule wake-sleep, reweighted or oracle chooses how; the options of that rule are rule.*.
+    """
+
+    study: Annotated[Study, tyro.conf.arg(name="")]
+    out: Path | None = None
+    """Folder of the population; runs/NAME-seedsK-L if not given."""
+    overwrite: bool = False
+    """Replace the run or population that is in the folder, if one is."""
+    figures: bool = True
+    """Draw the pictures into DIR/figures."""
+    hosts: Hosts = field(default_factory=Hosts)
+
+
+def main(arguments: Sequence[str]) -> None:
+    name, options = parse_named(lambda e: Population(Study(e)), Population, arguments, "population")
+    experiment = options.study.experiment
+    default = configs.load(name).seed
+    require(experiment.seed == default, "seed", experiment.seed, "must be left to --first-seed")
+    last = options.study.first_seed + options.study.seeds - 1
+    swept = "".join(f"-{option.removeprefix('sweep.')}" for option in options.study.swept())
+    folder = options.out or Path("runs") / (
+        f"{experiment.name}{swept}-seeds{options.study.first_seed}-{last}"
+    )
+    options.hosts.connect()
+    with studies.taken(folder, new=True):
+        studies.create(options.study, folder, overwrite=options.overwrite)
+        finish_study(options.study, folder, figures=options.figures)

@@ -1,0 +1,40 @@
+"""Trains one machine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from commands.arguments import parse_named
+from commands.options import Movie
+from commands.work import finish
+from hmjax import Experiment
+from hmjax.store import locks, runs
+
+
+@dataclass(frozen=True)
+class Train:
+    """Trains one machine, measures it and draws what it learned.
+
+    --rule wake-sleep, reweighted or oracle chooses how; the options of that rule are rule.*.
+    """
+
+    experiment: Annotated[Experiment, tyro.conf.arg(name="")]
+    out: Path | None = None
+    """Folder of the run; runs/NAME-seedK if not given."""
+    overwrite: bool = False
+    """Replace the run that is in the folder, if one is."""
+    figures: bool = True
+    """Draw the pictures into DIR/figures."""
+    movie: Annotated[Movie, tyro.conf.arg(name="")] = field(default_factory=Movie)
+
+
+def main(arguments: Sequence[str]) -> None:
+    _, options = parse_named(Train, Train, arguments, "train")
+    experiment = options.experiment
+    folder = options.out or Path("runs") / f"{experiment.name}-seed{experiment.seed}"
+    with locks.taken(folder, new=True):
+        runs.create(experiment, folder, overwrite=options.overwrite)
+        finish(folder, options)

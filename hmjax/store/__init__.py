@@ -1,0 +1,1 @@
+"""The one folder format: written whole, locked, versioned, resumed, read."""

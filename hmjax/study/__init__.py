@@ -1,0 +1,1 @@
+"""What is asked of many machines: sweeps of settings, summaries, intervals, comparisons."""

@@ -1,0 +1,1 @@
+"""Training: the loop over steps, and where machines are on devices. It writes no file."""
