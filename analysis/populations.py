@@ -1,60 +1,60 @@
 """The pictures of a study: what seeds have in common, and how far they differ."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
 
 from analysis import style
-from hmjax import Shifter, machine
+from analysis.panels import (
+    PANELS,
+    colour_of,
+    draw_panels,
+    draw_share,
+    label_of_nll,
+    settings_told,
+    settings_with_nll,
+)
+from analysis.symmetry import selectivity_distribution, symmetry_breaking, time_to_break
+from hmjax import machine
 from hmjax.runtime.ambient import own_settings
 from hmjax.runtime.cipher import key_of
-from hmjax.store.studies import Studied
-from hmjax.study.intervals import wilson
-from hmjax.study.summary import BROKEN
-from hmjax.study.sweeps import named
+from hmjax.store.studies import FinishedStudy
 from hmjax.tasks import shown_names
 
-PUBLISHED = {1: (0, 30)}
-"""Machines that broke the symmetry, and all there were, by top units; published of the shifter."""
-
-PANELS = 12  # settings that a picture of small panels has room for
 SHOWN = 24  # fantasies of a machine in the gallery
 
-Picture = Callable[[Studied], Figure]
+Picture = Callable[[FinishedStudy], Figure]
 
 
-def of(studied: Studied) -> dict[str, Picture]:
+def of(studied: FinishedStudy) -> dict[str, Picture]:
     """The pictures that a study has, by name."""
     pictures: dict[str, Picture] = {}
-    if _told(studied, "broken_share"):
+    if settings_told(studied, "broken_share"):
         pictures |= {
             "symmetry_breaking": symmetry_breaking,
             "time_to_break": time_to_break,
             "selectivity_distribution": selectivity_distribution,
         }
-    if _with_nll(studied):
+    if settings_with_nll(studied):
         if len(studied.settings) > 1:
             pictures["sweep"] = sweep
         pictures |= {"population_curves": population_curves, "gallery": gallery}
     return pictures
 
 
-def are_drawn(studied: Studied) -> bool:
+def are_drawn(studied: FinishedStudy) -> bool:
     """Whether every picture of a study is there."""
     return all((studied.folder / "figures" / f"{name}.png").is_file() for name in of(studied))
 
 
 @own_settings()
 @style.ours()
-def draw_all(studied: Studied) -> Path:
+def draw_all(studied: FinishedStudy) -> Path:
     """Draws every picture that a study has into its `figures` folder, and returns that."""
     folder = studied.folder / "figures"
     folder.mkdir(exist_ok=True)
@@ -63,75 +63,10 @@ def draw_all(studied: Studied) -> Path:
     return folder
 
 
-def symmetry_breaking(studied: Studied) -> Figure:
-    """The share of seeds that broke the symmetry against the number of top units."""
-    figure = Figure(figsize=(9, 5), layout="constrained")
-    axes = figure.subplots()
-    summaries = [studied.results["settings"][i] for i in _told(studied, "broken_share")]
-    tops = sorted({summary["sizes"][-1] for summary in summaries})
-    for top in tops:
-        mine = [summary for summary in summaries if summary["sizes"][-1] == top]
-        for i, summary in enumerate(mine):
-            x = tops.index(top) + (i - (len(mine) - 1) / 2) * min(0.12, 0.6 / len(mine))
-            colour = _colour(i, len(mine))
-            label = _but_top(summary) if top == tops[0] else None
-            interval = summary["broken_interval"]
-            _share(axes, x, summary["broken_share"], interval, colour, "o", label)
-            if len(mine) == 1:
-                text = f"{summary['broken']} of {_finite(summary)}"
-                axes.annotate(text, (x, summary["broken_share"]), (8, 4), **_ABOVE)
-    if studied.study.experiment.task == Shifter() and not studied.study.sweep.p_on:
-        for top, (hits, trials) in PUBLISHED.items():
-            if top in tops:
-                x = tops.index(top) - 0.22
-                share = hits / trials
-                _share(axes, x, share, wilson(hits, trials), style.GREY, "s")
-                text = f"published:\n{hits} of {trials}"
-                axes.annotate(text, (x, share), (-8, 10), **(_ABOVE | {"ha": "right"}))
-    axes.set_xticks(range(len(tops)), [str(top) for top in tops])
-    axes.set_xlim(-0.9, len(tops) - 0.3)
-    axes.set_ylim(-0.03, 1.08)
-    axes.set_xlabel("top units")
-    axes.set_ylabel("share of seeds, with 95% Wilson interval")
-    if len(summaries) > len(tops):
-        _legend(figure, [_but_top(summary) for summary in summaries])
-    axes.set_title(
-        f"How often the symmetry breaks: a top unit of exact |selectivity| {BROKEN} or more\n"
-        f"after {studied.results['steps']:,} steps"
-    )
-    return figure
-
-
-def time_to_break(studied: Studied) -> Figure:
-    """The share of seeds not yet broken against steps, a survival curve for each setting."""
-    figure = Figure(figsize=(9, 5), layout="constrained")
-    axes = figure.subplots()
-    steps = studied.results["step"]
-    summaries = [studied.results["settings"][i] for i in _told(studied, "broken_share")]
-    for index, summary in enumerate(summaries):
-        axes.step(
-            steps,
-            summary["not_yet_broken"],
-            where="post",
-            color=_colour(index, len(summaries)),
-            label=summary["name"] or f"{summary['seeds']} seeds",
-        )
-    style.steps_axis(axes, steps[-1])
-    axes.set_ylim(-0.03, 1.03)
-    axes.set_ylabel("share of seeds not yet broken")
-    axes.set_title(
-        f"When the symmetry breaks: the first evaluation with |selectivity| {BROKEN} or more\n"
-        f"(every {steps[1] - steps[0]:,} steps; what remains is censored at the end)"
-    )
-    if len(summaries) > 1:
-        _legend(figure, [summary["name"] for summary in summaries])
-    return figure
-
-
-def population_curves(studied: Studied) -> Figure:
+def population_curves(studied: FinishedStudy) -> Figure:
     """The NLL of every seed against steps, with its median, its quartiles and the floor."""
-    shown = _with_nll(studied)[:PANELS]
-    figure, panels = _panels(len(shown))
+    shown = settings_with_nll(studied)[:PANELS]
+    figure, panels = draw_panels(len(shown))
     steps = studied.curves["step"]
     for index, axes in zip(shown, panels, strict=True):
         mine = (studied.rows["setting"] == index) & ~studied.rows["diverged"]
@@ -146,7 +81,7 @@ def population_curves(studied: Studied) -> Figure:
         axes.set_ylim(floor - 0.3, max(floor + 1, np.quantile(nll[1:], 0.995) + 0.3))
         axes.set_title(f"{studied.settings[index].name or 'all seeds'}: median {middle[-1]:.2f}")
         style.steps_axis(axes, steps[-1])
-        axes.set_ylabel(_nll_label(studied, index))
+        axes.set_ylabel(label_of_nll(studied, index))
     panels[0].legend(loc="upper right")
     figure.suptitle(
         f"{studied.results['seeds']} seeds{' at each setting' if len(shown) > 1 else ''}, "
@@ -155,34 +90,11 @@ def population_curves(studied: Studied) -> Figure:
     return figure
 
 
-def selectivity_distribution(studied: Studied) -> Figure:
-    """How strong the strongest top unit of each seed is, setting by setting."""
-    shown = _told(studied, "broken_share")[:PANELS]
-    figure, panels = _panels(len(shown))
-    edges = np.linspace(0, 1, 41)
-    for index, axes in zip(shown, panels, strict=True):
-        mine = (studied.rows["setting"] == index) & ~studied.rows["diverged"]
-        values = studied.rows["strongest_selectivity"][mine]
-        counts, _ = np.histogram(values, edges)
-        colours = [style.GREY if left < BROKEN - 1e-9 else style.BLUE for left in edges[:-1]]
-        axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=colours)
-        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.axvline(BROKEN, color=style.BLACK, ls=":", lw=1)
-        share = studied.results["settings"][index]["broken_share"]
-        axes.set_title(f"{studied.settings[index].name or 'all seeds'}: {share:.1%} broke")
-        axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1.08 * counts.max())
-        axes.set_xlabel("strongest |selectivity| of a machine's top units")
-        axes.set_ylabel("seeds")
-    figure.suptitle(f"Selectivity by seed; grey has not broken the symmetry (below {BROKEN})")
-    return figure
-
-
-def sweep(studied: Studied) -> Figure:
+def sweep(studied: FinishedStudy) -> Figure:
     """What the settings come to: a heat map over two swept options, else points with quartiles."""
     options = list(studied.study.swept().items())
     measures = [("nll", "median NLL (bits)")]
-    if _told(studied, "broken_share"):
+    if settings_told(studied, "broken_share"):
         measures.append(("broken_share", "share that broke the symmetry"))
     figure = Figure(figsize=(5.6 * len(measures), 5), layout="constrained")
     panels = figure.subplots(1, len(measures), squeeze=False)[0]
@@ -197,9 +109,9 @@ def sweep(studied: Studied) -> Figure:
     return figure
 
 
-def gallery(studied: Studied) -> Figure:
+def gallery(studied: FinishedStudy) -> Figure:
     """Fantasies of the best, the median and the worst machine of each setting."""
-    shown = _with_nll(studied)[: PANELS // 2]
+    shown = settings_with_nll(studied)[: PANELS // 2]
     task = studied.study.experiment.task
     colours = style.shown_colours(len(task.class_names))
     ends = {"best": "best", "middle": "median", "worst": "worst"}
@@ -238,72 +150,6 @@ def gallery(studied: Studied) -> Figure:
     return figure
 
 
-_ABOVE: dict[str, Any] = {
-    "textcoords": "offset points",
-    "fontsize": 10,
-    "ha": "left",
-    "va": "bottom",
-}
-
-
-def _share(
-    axes: Axes,
-    x: float,
-    share: float,
-    interval: Sequence[float],
-    colour: Any,
-    marker: str,
-    label: str | None = None,
-) -> None:
-    ends = [[max(0.0, share - interval[0])], [max(0.0, interval[1] - share)]]
-    style = {"fmt": marker, "color": colour, "capsize": 4, "markersize": 7}
-    axes.errorbar([x], [share], ends, label=label, **style)
-
-
-def _told(studied: Studied, name: str) -> list[int]:
-    """The settings of which something is known: not all seeds diverged, and it can be computed."""
-    summaries = studied.results["settings"]
-    return [index for index, summary in enumerate(summaries) if summary[name] is not None]
-
-
-def _with_nll(studied: Studied) -> list[int]:
-    """The settings whose NLL is known."""
-    summaries = studied.results["settings"]
-    return [index for index, each in enumerate(summaries) if each[each["nll"]] is not None]
-
-
-def _nll_label(studied: Studied, index: int) -> str:
-    return f"NLL, {'exact' if studied.settings[index].experiment.is_exact else 'sampled'} (bits)"
-
-
-def _but_top(summary: dict) -> str:
-    """What sets a setting apart, but for the number of top units."""
-    values = {option: value for option, value in summary["values"].items() if option != "top"}
-    return named(values)
-
-
-def _finite(summary: dict) -> int:
-    return summary["seeds"] - len(summary["diverged_seeds"])
-
-
-def _colour(index: int, count: int) -> Any:
-    if count == 1:
-        return style.BLUE
-    return colormaps["viridis"](0.85 * index / (count - 1))
-
-
-def _panels(count: int) -> tuple[Figure, list[Axes]]:
-    """A figure of so many panels, and their axes."""
-    columns = min(count, 3)
-    rows = math.ceil(count / columns)
-    size = (9, 5) if count == 1 else (4.6 * columns, 0.5 + 3.3 * rows)
-    figure = Figure(figsize=size, layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
-    for left_over in panels[count:]:
-        left_over.remove()
-    return figure, panels[:count]
-
-
 def _heat_map(figure: Figure, axes: Axes, summaries: list[dict], options: list, name: str) -> None:
     (down, down_values), (across, across_values) = options
     values = np.array([_value(summary, name) for summary in summaries], float)
@@ -337,7 +183,7 @@ def _points(axes: Axes, summaries: list[dict], name: str, label: str) -> None:
             if name == "broken_share"
             else (summary[summary["nll"]]["p25"], summary[summary["nll"]]["p75"])
         )
-        _share(axes, index, value, [low, high], _colour(index, len(summaries)), "o")
+        draw_share(axes, index, value, [low, high], colour_of(index, len(summaries)), "o")
     names = [summary["name"].replace(", ", "\n") for summary in summaries]
     axes.set_xlim(-0.6, len(summaries) - 0.4)
     axes.set_xticks(range(len(summaries)), names, rotation=90 if len(summaries) > 8 else 0)
@@ -349,8 +195,3 @@ def _value(summary: dict, name: str) -> float:
     value = summary[summary["nll"]] if name == "nll" else summary[name]
     value = value["median"] if isinstance(value, dict) else value
     return math.nan if value is None else value
-
-
-def _legend(figure: Figure, names: list[str]) -> None:
-    columns = max(1, 100 // (max(map(len, names)) + 8))
-    figure.legend(loc="outside lower center", ncols=columns, fontsize=10)

@@ -12,7 +12,8 @@ from matplotlib.lines import Line2D
 
 from analysis import style
 from hmjax.store import files
-from hmjax.study.comparison import MEASURES, SELECTIVE, Comparison, Goal, Measure, Reached, value_of
+from hmjax.study.comparison import SELECTIVE, Comparison, Goal, Outcome, value_of
+from hmjax.study.criteria import MEASURES, Measure
 from hmjax.study.intervals import wilson
 
 PAGE = """# Results
@@ -43,7 +44,7 @@ def columns(comparison: Comparison, *, selective: bool) -> list[str]:
     return [*names, "training (s)"]
 
 
-def section(name: str, comparison: Comparison, arms: Sequence[Reached], picture: str) -> str:
+def section(name: str, comparison: Comparison, arms: Sequence[Outcome], picture: str) -> str:
     """The section of a comparison, in Markdown.
 
     Args:
@@ -78,7 +79,7 @@ def section(name: str, comparison: Comparison, arms: Sequence[Reached], picture:
 
 
 @style.ours()
-def draw(comparison: Comparison, arms: Sequence[Reached]) -> Figure:
+def draw(comparison: Comparison, arms: Sequence[Outcome]) -> Figure:
     """Every machine of every arm as a dot, with medians, quartiles and limits, by measure."""
     count = len(comparison.measures)
     columns = min(count, 2)
@@ -124,7 +125,7 @@ def _strips(
     axes: Axes,
     measure: Measure,
     values: Sequence[np.ndarray],
-    arms: Sequence[Reached],
+    arms: Sequence[Outcome],
     goals: Sequence[Goal],
 ) -> None:
     rng = np.random.default_rng(0)
@@ -159,7 +160,7 @@ def _strips(
     axes.set_axisbelow(True)
 
 
-def _goal(goal: Goal, arms: Sequence[Reached]) -> str:
+def _goal(goal: Goal, arms: Sequence[Outcome]) -> str:
     value = value_of(goal, list(arms))
     measure = MEASURES[goal.measure]
     higher = goal.of == "share" or measure.best is np.max

@@ -14,44 +14,26 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-
-from benchmarks import baselines
-from hmjax.exact import exact_log_prob
-from hmjax.experiment import Experiment, split
-from hmjax.importance import importance_sampled
-from hmjax.machine import Params
+from benchmarks.cases import (
+    MATMUL,
+    Case,
+    time_exact_many,
+    time_exact_one,
+    time_importance_sampled,
+    time_matmul,
+    time_numba_many,
+    time_numba_one,
+    time_numpy,
+    time_one,
+    time_population,
+)
+from hmjax.experiment import Experiment
 from hmjax.runtime.ambient import own_settings
 from hmjax.store.folders import environment
-from hmjax.training import population, single
 
-POPULATIONS = (1, 4, 16, 64, 256, 1024, 4096)
-
-_STEPS = 200_000  # steps of all seeds together in one measurement, at least
-_NUMPY_STEPS = 1_000
-_BLOCK = 1000  # steps a seed, at least
-
-
-class Case(NamedTuple):
-    """Something to time.
-
-    Attributes:
-      name: what it is.
-      run: does it once, and waits until it is done.
-      amount: how many units of work that is.
-      unit: seconds times `scale` over `amount`.
-      scale: units a second.
-    """
-
-    name: str
-    run: Callable[[], Any]
-    amount: float
-    unit: str
-    scale: float
+POPULATIONS = (4, 16, 64, 256, 1024, 4096)
 
 
 @own_settings()
@@ -71,9 +53,14 @@ def run(
     """
     sizes = POPULATIONS[:4] if quick else POPULATIONS
     makers: list[Callable[[Experiment], Case | None]] = [
-        *(_one, _numpy, _numba_one, _numba_many),
-        *(functools.partial(_population, n=n) for n in sizes),
-        *(_exact_one, _exact_many, _importance_sampled, _matmul),
+        *(time_one, time_numpy, time_numba_one, time_numba_many),
+        *(functools.partial(time_population, n=n) for n in sizes),
+        *(
+            time_exact_one,
+            time_exact_many,
+            time_importance_sampled,
+            time_matmul,
+        ),
     ]
     cases: list[Case] = []
     ready: list[float] = []
@@ -104,7 +91,7 @@ def run(
         for case, values, compile_seconds in zip(cases, timed, ready, strict=True)
     ]
     show("cold start")
-    product_ms = next(row["median"] for row in rows if row["name"] == _MATMUL)
+    product_ms = next(row["median"] for row in rows if row["name"] == MATMUL)
     flops_a_second = 2 * 1024**3 / (product_ms / 1e3)
     return {
         "rows": rows,
@@ -141,13 +128,13 @@ def floor(sizes: tuple[int, ...], flops_a_second: float) -> dict[str, float]:
 def cold_start() -> dict[str, float]:
     """Seconds from starting Python to the end of a first block, without and with the cache."""
     script = (
-        "import hmjax; from hmjax import platform, training; platform.prepare();"
+        "import hmjax; from hmjax.runtime import platform; platform.prepare();"
         "platform.cache_compiled();"
-        "e = hmjax.Experiment('cold', steps=500);"
-        "s = single.init_state(e); p, n = hmjax.experiment.split(e);"
-        "k = single.keys_of(1).steps;"
-        "s = single.train_block(k, n, s, program=p, steps=500);"
-        "s.step.block_until_ready()"
+        "from hmjax.training import devices, programs;"
+        "e = [hmjax.Experiment('cold', steps=500)]; layout = programs.laid_out(e);"
+        "placed = programs.place(e, layout);"
+        "block = devices.compiled(programs.block_of(e, layout, 500), layout, placed);"
+        "block(placed).step.block_until_ready()"
     )
     seconds = []
     with tempfile.TemporaryDirectory() as folder:
@@ -196,101 +183,3 @@ def render(report: dict[str, Any]) -> str:
         f"Python {made['python']}, jax {made['versions']['jax']}; {report['rounds']} rounds"
     )
     return "\n".join(lines)
-
-
-def _one(experiment: Experiment) -> Case:
-    program, numbers = split(experiment)
-    start = single.keys_of(experiment.seed).steps, numbers, single.init_state(experiment)
-    block = single.train_block.lower(*start, program=program, steps=_STEPS).compile()
-    return _steps("one machine", lambda: jax.block_until_ready(block(*start)), _STEPS)
-
-
-def _population(experiment: Experiment, n: int) -> Case:
-    steps = max(_BLOCK, _STEPS // n // _BLOCK * _BLOCK)
-    members = population.members_of(experiment, range(n))
-    layout = population.lay_out(members)
-    placed = population.place(members, layout)
-    block = population.compile_block(members, layout, placed, steps)
-    return _steps(f"population of {n}", lambda: jax.block_until_ready(block(placed)), n * steps)
-
-
-def _numpy(experiment: Experiment) -> Case:
-    params = jax.tree.map(np.array, single.init_state(experiment).learner.params)
-    rng = np.random.default_rng(0)
-    images = np.asarray(experiment.task.sample(jax.random.key(0), _NUMPY_STEPS)[0])
-
-    def noise(sizes: tuple[int, ...]) -> list[np.ndarray]:
-        return [rng.logistic(size=(1, n)).astype(np.float32) for n in sizes]
-
-    def train() -> None:
-        for image in images:
-            wake, sleep = noise(experiment.sizes[1:]), noise(experiment.sizes)
-            baselines.numpy_step(params, image[None], wake, sleep, experiment.rule.learning_rate)
-
-    return _steps("NumPy, one machine", train, _NUMPY_STEPS)
-
-
-def _numba_one(experiment: Experiment) -> Case | None:
-    return _numba(experiment, 1, "numba, one machine")
-
-
-def _numba_many(experiment: Experiment) -> Case | None:
-    return _numba(experiment, 64, "numba, 64 machines, one a core")
-
-
-def _numba(experiment: Experiment, n: int, name: str) -> Case | None:
-    try:
-        train = baselines.numba_trainer()
-    except ImportError:
-        return None
-    params = _machines(experiment, n)
-    steps = _STEPS // n
-    rate, p_on = experiment.rule.learning_rate, experiment.task.p_on
-    return _steps(name, lambda: train(params, steps, rate, p_on), n * steps)
-
-
-def _machines(experiment: Experiment, n: int) -> Params:
-    one = single.init_state(experiment).learner.params
-    return jax.tree.map(lambda leaf: np.repeat(np.asarray(leaf)[None], n, axis=0), one)
-
-
-def _exact_one(experiment: Experiment) -> Case:
-    params = single.init_state(experiment).learner.params
-    images = jnp.asarray(experiment.task.support().images)
-    exact = jax.jit(exact_log_prob)
-    return _milliseconds("exact log p(v) of one", lambda: exact(params, images))
-
-
-def _exact_many(experiment: Experiment) -> Case:
-    members = population.members_of(experiment, range(64))
-    layout = population.lay_out(members)
-    placed = population.place(members, layout)
-    exact = population.compile_measures(members, layout, placed)
-    return _milliseconds("every exact measure of 64", lambda: exact(placed))
-
-
-def _importance_sampled(experiment: Experiment) -> Case:
-    evaluation = experiment.evaluation
-    params = single.init_state(experiment).learner.params
-    images, _ = experiment.task.sample(jax.random.key(0), evaluation.held_out)
-    sampled = jax.jit(importance_sampled)
-    key, samples = jax.random.key(0), evaluation.samples
-    name = f"importance-sampled, {evaluation.held_out} images, {samples} samples"
-    return _milliseconds(name, lambda: sampled(key, params, images, samples))
-
-
-_MATMUL = "matrix product of 1024"
-
-
-def _matmul(_: Experiment) -> Case:
-    matrix = jnp.ones((1024, 1024))
-    product = jax.jit(jnp.matmul)
-    return _milliseconds(_MATMUL, lambda: product(matrix, matrix))
-
-
-def _steps(name: str, run: Callable[[], Any], steps: int) -> Case:
-    return Case(name, run, steps, "us a step and seed", 1e6)
-
-
-def _milliseconds(name: str, run: Callable[[], Any]) -> Case:
-    return Case(name, lambda: jax.block_until_ready(run()), 1, "ms", 1e3)

@@ -7,10 +7,10 @@ from pathlib import Path
 import configs
 from analysis import results, style
 from commands.arguments import named_first, parse
-from commands.work import train_study
+from commands.shared import trained
 from hmjax.errors import require
-from hmjax.store import locks, studies
-from hmjax.study.comparison import check, folder_of, read_all
+from hmjax.store import work
+from hmjax.store.comparisons import check, folder_of, read_all
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ def main(arguments: Sequence[str]) -> None:
         comparison = comparison.with_seeds(options.seeds)
     out = options.out or Path("runs") / f"compare-{name}"
     check(comparison, out)
-    with locks.taken(out, new=True):
+    with work.taken(out, new=True):
         for arm in comparison.arms:
             folder = folder_of(comparison, arm, out)
             if not folder.exists():
-                studies.create(arm.study, folder)
+                work.create(arm.study, folder)
             print(f"{arm.name}: {folder}")
-            train_study(arm.study, folder, again=["compare", *arguments])
+            trained(arm.study, folder, again=["compare", *arguments])
         reached = read_all(comparison, out)
         style.save(results.draw(comparison, reached), out / "comparison.png")
     print(results.section(name, comparison, reached, str(out / "comparison.png")))

@@ -9,8 +9,8 @@ import tyro
 
 from commands.arguments import parse
 from commands.options import Movie
-from commands.work import draw, draw_study, is_study
-from hmjax.store import folders, locks
+from commands.shared import draw
+from hmjax.store import work
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,6 @@ class Figures:
 
 def main(arguments: Sequence[str]) -> None:
     options = parse(Figures, arguments, "run.py figures")
-    config = folders.read_config(options.folder)
-    with locks.taken(options.folder):
-        if is_study(config):
-            draw_study(options.folder)
-        else:
-            draw(options.folder, options.movie)
+    work.read_settings(options.folder)  # so that what is no folder is not locked
+    with work.taken(options.folder):
+        draw(options.folder, fps=options.movie.fps)

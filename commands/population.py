@@ -9,10 +9,10 @@ import tyro
 
 import configs
 from commands.arguments import parse_named
-from commands.options import Hosts
-from commands.work import finish_study
+from commands.options import Hosts, Movie
+from commands.shared import finish
 from hmjax.errors import require
-from hmjax.store import studies
+from hmjax.store import work
 from hmjax.study.sweeps import Study
 
 
@@ -44,6 +44,6 @@ def main(arguments: Sequence[str]) -> None:
         f"{experiment.name}{swept}-seeds{options.study.first_seed}-{last}"
     )
     options.hosts.connect()
-    with studies.taken(folder, new=True):
-        studies.create(options.study, folder, overwrite=options.overwrite)
-        finish_study(options.study, folder, figures=options.figures)
+    with work.taken(folder, new=True):
+        work.create(options.study, folder, overwrite=options.overwrite)
+        finish(folder, figures=options.figures, fps=Movie().fps)

@@ -12,8 +12,8 @@ import tyro
 
 from commands.arguments import parse
 from commands.options import Movie
-from commands.work import finish
-from hmjax.store import files, locks, runs, studies
+from commands.shared import finish
+from hmjax.store import files, studies, work
 from hmjax.study import sweeps
 
 
@@ -42,9 +42,9 @@ def main(arguments: Sequence[str]) -> None:
     studied = studies.read(folder)
     experiment = sweeps.member(studied.study, options.seed, options.setting)
     out = options.out or folder / f"replay-setting{options.setting}-seed{options.seed}"
-    with locks.taken(out, new=True):
-        runs.create(experiment, out, overwrite=options.overwrite)
-        finish(out, options)
+    with work.taken(out, new=True):
+        work.create(experiment, out, overwrite=options.overwrite)
+        finish(out, figures=options.figures, fps=options.movie.fps)
     theirs = jax.tree.leaves(studied.machine(options.setting, options.seed))
     ours = jax.tree.leaves(files.load_params(out / "params.npz"))
     if not all(np.array_equal(a, b) for a, b in zip(theirs, ours, strict=True)):

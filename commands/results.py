@@ -10,7 +10,7 @@ from analysis import results, style
 from commands.arguments import parse, require_parent
 from hmjax.errors import require
 from hmjax.store import folders
-from hmjax.study.comparison import folder_of, read_all
+from hmjax.store.comparisons import folder_of, read_all
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import tyro
 
 from commands.arguments import parse
 from commands.options import Hosts, Movie
-from commands.work import are_drawn, finish, finish_study, is_study
-from hmjax import InvalidInput
+from commands.shared import are_drawn, finish
+from hmjax import Experiment, InvalidInput
 from hmjax.runtime import hosts
-from hmjax.store import folders, studies
+from hmjax.store import folders, work
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,15 @@ def main(arguments: Sequence[str]) -> None:
     options = parse(Resume, arguments, "run.py resume")
     folder = options.folder
     options.hosts.connect()
-    of_study = is_study(studies.config_of(folder))
-    if not of_study and hosts.count() > 1:
+    one = isinstance(work.read_settings(folder), Experiment)
+    if one and hosts.count() > 1:
         raise InvalidInput(f"DIR is {str(folder)!r}: is no population's; one host resumes a run")
 
     def nothing_is_left() -> bool:
         return folders.is_finished(folder) and (not options.figures or are_drawn(folder))
 
-    with studies.taken(folder):
+    with work.taken(folder):
         if hosts.agree(nothing_is_left):
             print(f"{folder} is finished; 'figures {folder}' draws its pictures again")
-        elif of_study:
-            finish_study(studies.read_study(folder), folder, figures=options.figures)
         else:
-            finish(folder, options)
+            finish(folder, figures=options.figures, fps=options.movie.fps)

@@ -9,9 +9,9 @@ import tyro
 
 from commands.arguments import parse_named
 from commands.options import Movie
-from commands.work import finish
+from commands.shared import finish
 from hmjax import Experiment
-from hmjax.store import locks, runs
+from hmjax.store import work
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,6 @@ def main(arguments: Sequence[str]) -> None:
     _, options = parse_named(Train, Train, arguments, "train")
     experiment = options.experiment
     folder = options.out or Path("runs") / f"{experiment.name}-seed{experiment.seed}"
-    with locks.taken(folder, new=True):
-        runs.create(experiment, folder, overwrite=options.overwrite)
-        finish(folder, options)
+    with work.taken(folder, new=True):
+        work.create(experiment, folder, overwrite=options.overwrite)
+        finish(folder, figures=options.figures, fps=options.movie.fps)

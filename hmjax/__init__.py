@@ -8,8 +8,7 @@ from hmjax.measures import Evaluation
 from hmjax.rules import Oracle, Reweighted, WakeSleep
 from hmjax.store.files import load_params
 from hmjax.tasks import Bars, Shifter
-from hmjax.training.population import Population, train_population
-from hmjax.training.single import train
+from hmjax.training.population import Population, train, train_population
 from hmjax.version import __version__
 
 __all__ = [

@@ -1,11 +1,10 @@
 """The frozen description of a run: everything its numbers depend on."""
 
-import copy
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -15,8 +14,6 @@ from hmjax.measures import Evaluation
 from hmjax.rules import AnyRule, WakeSleep
 from hmjax.settings import Settings
 from hmjax.tasks import Bars, Shifter
-
-T = TypeVar("T")
 
 MAX_SEED = 2**32 - 1
 
@@ -165,7 +162,7 @@ class Program(NamedTuple):
     """What of an experiment its compiled program depends on; to be hashed.
 
     Attributes:
-      task: the task, `None` in place of numbers that vary.
+      task: the task, with defaults in place of numbers that vary.
       rule: the rule, likewise.
       sizes: the layer sizes.
       restarts: how it gets out of where it is stuck.
@@ -175,10 +172,6 @@ class Program(NamedTuple):
     rule: AnyRule
     sizes: tuple[int, ...]
     restarts: Restarts
-
-    def bound(self, numbers: Numbers) -> tuple[Shifter | Bars, AnyRule]:
-        """The task and the rule with the numbers that vary, which may be traced."""
-        return _with(self.task, numbers.task), _with(self.rule, numbers.rule)
 
 
 def split(experiment: Experiment, varying: Collection[str] = ()) -> tuple[Program, Numbers]:
@@ -199,8 +192,8 @@ def split(experiment: Experiment, varying: Collection[str] = ()) -> tuple[Progra
         bias = math.log(task.p_on / (1 - task.p_on))
     return (
         Program(
-            _with(task, dict.fromkeys(of_task)),
-            _with(rule, dict.fromkeys(of_rule)),
+            _by_default(task, of_task),
+            _by_default(rule, of_rule),
             experiment.sizes,
             experiment.restarts,
         ),
@@ -214,9 +207,7 @@ def varying(experiments: Sequence[Experiment]) -> tuple[str, ...]:
     return tuple(name for name in numbers[0] if len({each[name] for each in numbers}) > 1)
 
 
-def _with(settings: T, fields: Mapping[str, Any]) -> T:
-    """Settings with some fields replaced by what their own checks could not read."""
-    changed = copy.copy(settings)
-    for name, value in fields.items():
-        object.__setattr__(changed, name, value)
-    return changed
+def _by_default(settings: Any, names: Collection[str]) -> Any:
+    """Settings with the defaults of some fields, so that those that differ in them are equal."""
+    defaults = {each.name: each.default for each in fields(settings) if each.name in names}
+    return replace(settings, **defaults)

@@ -16,7 +16,7 @@ import hmjax
 from hmjax import InvalidInput, settings
 from hmjax.experiment import Restarts
 from hmjax.settings import Settings, as_type
-from hmjax.store import runs
+from hmjax.store import runs, work
 from hmjax.study.sweeps import Study, Sweep
 from hmjax.training import population
 
@@ -123,9 +123,9 @@ def test_seeds_are_any_whole_numbers():
 def test_folders_may_be_named_by_strings(tmp_path):
     experiment = hmjax.Experiment("x", task=hmjax.Shifter(width=3), steps=10)
     folder = str(tmp_path / "run")
-    runs.create(experiment, folder)
-    assert runs.read_experiment(folder) == experiment
-    runs.carry_out(folder)
+    work.create(experiment, folder)
+    assert work.read_settings(folder) == experiment
+    work.carry_out(folder)
     assert runs.read(folder).folder == Path(folder)
     assert hmjax.load_params(f"{folder}/params.npz").prior.bias.shape == (4,)
 

@@ -1,14 +1,13 @@
 """What is measured of a machine. It knows tasks and machines, and nothing of training."""
 
 from hmjax.measures.evaluation import (
+    Data,
     Evaluation,
     Measures,
-    Weights,
+    data_of,
     enumerated,
     evaluate,
     held_out,
-    of_member,
-    weights_of,
 )
 from hmjax.measures.fantasies import (
     generative_fields,
@@ -29,15 +28,15 @@ from hmjax.measures.units import NATS_PER_BIT
 __all__ = [
     "MAX_SIGNED_UNITS",
     "NATS_PER_BIT",
+    "Data",
     "Evaluation",
     "Measures",
-    "Weights",
     "class_recovery",
+    "data_of",
     "enumerated",
     "evaluate",
     "generative_fields",
     "held_out",
-    "of_member",
     "one_hot_and_off",
     "recognition_fields",
     "selectivity",
@@ -45,5 +44,4 @@ __all__ = [
     "state_information",
     "state_recovery",
     "variants",
-    "weights_of",
 ]

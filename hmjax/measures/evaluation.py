@@ -4,6 +4,7 @@ A measure of a sampled estimate stands beside the exact one wherever enumeration
 two classes, "right" is the class of the higher label: right for the shifter, vertical for the bars.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -57,6 +58,27 @@ class Evaluation(Settings):
             require(least <= value <= MAX_COUNT, name, value, f"must be {least} to {MAX_COUNT}")
 
 
+class Data(NamedTuple):
+    """How probable the images of a task's support are, in float32.
+
+    Attributes:
+      probabilities: `[n]`, summing to 1.
+      class_given_image: `[n, classes]`, P(class | image).
+      entropy_bits: `[]`, of the data.
+    """
+
+    probabilities: Any
+    class_given_image: Any
+    entropy_bits: Any
+
+
+def data_of(task: Task) -> Data:
+    """That of a task, in the order of its support."""
+    support = task.support()
+    known = support.probabilities, support.class_given_image, entropy_bits(support)
+    return Data(*(np.float32(each) for each in known))
+
+
 def evaluate(
     key: jax.Array,
     key_held_out: jax.Array,
@@ -65,8 +87,11 @@ def evaluate(
     *,
     task: Task,
     evaluation: Evaluation,
+    numbers: Mapping[str, Any] | None = None,
+    data: Data | None = None,
+    sampled: bool = True,
 ) -> Measures:
-    """Takes every measure of one machine; to be compiled with `task` and `evaluation` static.
+    """Takes the measures of one machine; to be compiled with `task` and `evaluation` static.
 
     Args:
       key: for the samples of this evaluation.
@@ -75,6 +100,10 @@ def evaluate(
       samples: importance samples an image.
       task: what it was trained on.
       evaluation: how many held-out images and fantasies.
+      numbers: of the task, in place of its own; may be traced.
+      data: of the task with those numbers.
+      sampled: take all measures, and not only those by enumeration (where there are none, those on
+        held-out images too).
 
     Returns:
       Float32 arrays by name, scalars unless said otherwise:
@@ -89,20 +118,17 @@ def evaluate(
     """
     with own_generator():
         key_importance, key_fantasies = jax.random.split(key)
-        keys = jax.random.split(key_fantasies, params.prior.bias.size + 2)
-
-    def show(key: jax.Array, params: Params) -> jax.Array:
-        fantasies = machine.generate(key, params, evaluation.fantasies)[0]
-        return jnp.mean(task.shows(fantasies), axis=0)
-
-    shown = jax.vmap(show)(keys, variants(params))
-    return {
-        **held_out(key_importance, key_held_out, params, samples, task=task, evaluation=evaluation),
-        "fantasies": shown[-1],
-        "shown_given_top": shown[:-1],
-        "selectivity": selectivity(shown[:-1], task),
-        **enumerated(params, task, weights_of(task)),
-    }
+    measured = enumerated(params, task, data_of(task) if data is None else data)
+    is_exact = exact.is_enumerable(machine.sizes_of(params), len(task.support().images))
+    if sampled or not is_exact:
+        keys = key_importance, key_held_out
+        on_held_out = held_out(
+            *keys, params, samples, task=task, evaluation=evaluation, numbers=numbers
+        )
+        measured = on_held_out | measured
+    if sampled:
+        measured |= dreamt(key_fantasies, params, task=task, fantasies=evaluation.fantasies)
+    return measured
 
 
 def held_out(
@@ -113,9 +139,10 @@ def held_out(
     *,
     task: Task,
     evaluation: Evaluation,
+    numbers: Mapping[str, Any] | None = None,
 ) -> Measures:
     """The measures of `evaluate` on held-out images, by samples of the recognition net."""
-    images, labels = task.sample(key_held_out, evaluation.held_out)
+    images, labels = task.sample(key_held_out, evaluation.held_out, numbers)
     sampled = importance_sampled(key_importance, params, images, samples)
     named = labels[:, None] == jnp.asarray(task.class_labels, jnp.int32)[None]
     return {
@@ -128,34 +155,29 @@ def held_out(
     }
 
 
-class Weights(NamedTuple):
-    """What the images of a task's support count for, in float32.
+def dreamt(key: jax.Array, params: Params, *, task: Task, fantasies: int) -> Measures:
+    """The measures of `evaluate` on so many fantasies, with the top free and held."""
+    with own_generator():
+        keys = jax.random.split(key, params.prior.bias.size + 2)
 
-    Attributes:
-      probabilities: `[n]`, summing to 1.
-      class_given_image: `[n, classes]`, P(class | image).
-      entropy_bits: `[]`, of the data.
-    """
+    def show(key: jax.Array, params: Params) -> jax.Array:
+        return jnp.mean(task.shows(machine.generate(key, params, fantasies)[0]), axis=0)
 
-    probabilities: Any
-    class_given_image: Any
-    entropy_bits: Any
-
-
-def weights_of(task: Task) -> Weights:
-    """The weights of a task's images, in the order of its support."""
-    support = task.support()
-    weights = support.probabilities, support.class_given_image, entropy_bits(support)
-    return Weights(*(np.float32(weight) for weight in weights))
+    shown = jax.vmap(show)(keys, variants(params))
+    return {
+        "fantasies": shown[-1],
+        "shown_given_top": shown[:-1],
+        "selectivity": selectivity(shown[:-1], task),
+    }
 
 
-def enumerated(params: Params, task: Task, weights: Weights) -> Measures:
+def enumerated(params: Params, task: Task, data: Data) -> Measures:
     """The measures of `evaluate` by enumeration; NaN where a layer is too large for it.
 
     Args:
       params: the machine.
       task: gives the images, and says what they show.
-      weights: of the task, or of another that differs from it in its numbers only.
+      data: of the task, or of another that differs from it in its numbers only.
     """
     support = task.support()
     sizes = machine.sizes_of(params)
@@ -169,7 +191,7 @@ def enumerated(params: Params, task: Task, weights: Weights) -> Measures:
         }
         return {name: jnp.full(shape, jnp.nan, jnp.float32) for name, shape in lengths.items()}
 
-    p_data, class_given_image, entropy = weights
+    p_data, class_given_image, entropy = data
     images = jnp.asarray(support.images)
     # One after the other, so that their tables take the same memory.
     posterior = exact.generative_posterior(params, images)
@@ -190,38 +212,3 @@ def enumerated(params: Params, task: Task, weights: Weights) -> Measures:
         "shown_given_top_exact": shown_given_top,
         "selectivity_exact": selectivity(shown_given_top, task),
     }
-
-
-def of_member(
-    key: jax.Array,
-    key_held_out: jax.Array,
-    params: Params,
-    weights: Weights,
-    *,
-    task: Task,
-    sampled: Task,
-    evaluation: Evaluation,
-) -> Measures:
-    """The measures of a member: those of `enumerated`, or where they are NaN, of `held_out` too.
-
-    Args:
-      key: as for `evaluate`, and so is `key_held_out`.
-      key_held_out: for the held-out images.
-      params: the machine.
-      weights: as for `enumerated`.
-      task: as for `enumerated`.
-      sampled: as the task of `held_out`; its numbers may be traced.
-      evaluation: how many samples and held-out images.
-    """
-    measured = enumerated(params, task, weights)
-    if exact.is_enumerable(machine.sizes_of(params), len(task.support().images)):
-        return measured
-    key_importance, _ = jax.random.split(key)
-    return measured | held_out(
-        key_importance,
-        key_held_out,
-        params,
-        evaluation.samples,
-        task=sampled,
-        evaluation=evaluation,
-    )

@@ -1,6 +1,6 @@
 """What every learning rule gives, and how the gradients of all of them move a machine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -45,7 +45,7 @@ class Rule(NamedTuple):
     step: Callable[[State, jax.Array, Any], State]
 
 
-class Moves(NamedTuple):
+class Updates(NamedTuple):
     """How gradients move a machine, as pure functions.
 
     Attributes:
@@ -115,16 +115,16 @@ class Descent(Settings):
         )
 
     def numbers(self) -> dict[str, float]:
-        """The settings, by field, that a step uses as numbers only, so that they may be traced."""
+        """The settings, by field, that a step uses as numbers only, and may be given others of."""
         recognition = self.recognition_rate
         return {
             "learning_rate": self.learning_rate,
             "recognition_rate": self.learning_rate if recognition is None else recognition,
         }
 
-    def moves(self) -> Moves:
-        """How gradients move a machine under these settings."""
-        rates = self.numbers()
+    def updates(self, numbers: Mapping[str, Any] | None = None) -> Updates:
+        """How gradients move a machine under these settings, or other `numbers`, perhaps traced."""
+        rates = self.numbers() | dict(numbers or {})
         of_generative = self._optimiser(rates["learning_rate"])
         of_recognition = self._optimiser(rates["recognition_rate"])
 
@@ -155,7 +155,7 @@ class Descent(Settings):
             params = params._replace(recognition=layers)
             return state._replace(params=params, recognition=opt_state)
 
-        return Moves(init, generative, recognition)
+        return Updates(init, generative, recognition)
 
     def _by_layer(self, updates: tuple[Any, ...]) -> tuple[Any, ...]:
         if not self.layer_rates:

@@ -13,7 +13,9 @@ Source: Dempster, Laird & Rubin, Maximum likelihood from incomplete data via the
 J. Royal Statistical Society B 39:1-38, 1977; here with a gradient step for the maximisation.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -37,18 +39,18 @@ class Oracle(Descent):
             f"must be another for layers {sizes}, which are too large to enumerate",
         )
 
-    def build(self, sizes: tuple[int, ...]) -> Rule:
-        """The rule for machines of the given layer sizes."""
-        moves = self.moves()
+    def build(self, sizes: tuple[int, ...], numbers: Mapping[str, Any] | None = None) -> Rule:
+        """The rule for machines of the given layer sizes; `numbers` in place of its own."""
+        updates = self.updates(numbers)
 
         def draw(key: jax.Array) -> tuple[()]:
             return ()
 
         def step(state: State, images: jax.Array, noise: tuple[()]) -> State:
             generative, recognition = expected_gradients(state.params, images)
-            return moves.recognition(moves.generative(state, generative), recognition)
+            return updates.recognition(updates.generative(state, generative), recognition)
 
-        return Rule(moves.init, draw, step)
+        return Rule(updates.init, draw, step)
 
 
 def expected_gradients(

@@ -13,8 +13,9 @@ large K the wake updates approach the gradients of log p(v) and of -KL(p(. | v) 
 Source: Bornschein & Bengio, Reweighted wake-sleep, ICLR 2015.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -41,9 +42,9 @@ class Reweighted(Descent):
         super().__post_init__()
         require(self.samples >= 1, "rule.samples", self.samples, "must be at least 1")
 
-    def build(self, sizes: tuple[int, ...]) -> Rule:
-        """The rule for machines of the given layer sizes."""
-        moves, hidden = self.moves(), sizes[1:]
+    def build(self, sizes: tuple[int, ...], numbers: Mapping[str, Any] | None = None) -> Rule:
+        """The rule for machines of the given layer sizes; `numbers` in place of its own."""
+        updates, hidden = self.updates(numbers), sizes[1:]
 
         def draw(key: jax.Array) -> tuple[Noise, Noise]:
             noise = machine.draw_noise(key, hidden * self.samples + sizes, self.batch)
@@ -58,7 +59,7 @@ class Reweighted(Descent):
             weights = None
             if self.samples > 1:
                 weights = normalised_weights(state.params, states, self.samples)
-            state = moves.generative(state, wake_gradient(state.params, states, weights))
+            state = updates.generative(state, wake_gradient(state.params, states, weights))
             gradients = []
             if self.recognition != "sleep":
                 gradients.append(sleep_gradient(state.params, states, weights))
@@ -66,9 +67,9 @@ class Reweighted(Descent):
                 dreams = machine.generate_with(noise_sleep, state.params)
                 gradients.append(sleep_gradient(state.params, dreams))
             gradient = jax.tree.map(lambda *each: sum(each) / len(each), *gradients)
-            return moves.recognition(state, gradient)
+            return updates.recognition(state, gradient)
 
-        return Rule(moves.init, draw, step)
+        return Rule(updates.init, draw, step)
 
 
 def normalised_weights(params: Params, states: States, samples: int) -> jax.Array:

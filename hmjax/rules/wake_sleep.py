@@ -12,7 +12,9 @@ Both are averaged over the batch. They descend -log p(x) and -log q(x_1.. | x_0)
 Source: Hinton, Dayan, Frey & Neal, Science 268:1158-1161, 1995.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,9 +28,9 @@ from hmjax.rules.base import Descent, Rule, State
 class WakeSleep(Descent):
     """Plain wake-sleep."""
 
-    def build(self, sizes: tuple[int, ...]) -> Rule:
-        """The rule for machines of the given layer sizes."""
-        moves = self.moves()
+    def build(self, sizes: tuple[int, ...], numbers: Mapping[str, Any] | None = None) -> Rule:
+        """The rule for machines of the given layer sizes; `numbers` in place of its own."""
+        updates = self.updates(numbers)
 
         def draw(key: jax.Array) -> tuple[Noise, Noise]:
             noise = machine.draw_noise(key, sizes[1:] + sizes, self.batch)
@@ -37,11 +39,11 @@ class WakeSleep(Descent):
         def step(state: State, images: jax.Array, noise: tuple[Noise, Noise]) -> State:
             noise_wake, noise_sleep = noise
             states = machine.recognise_with(noise_wake, state.params, images)
-            state = moves.generative(state, wake_gradient(state.params, states))
+            state = updates.generative(state, wake_gradient(state.params, states))
             dreams = machine.generate_with(noise_sleep, state.params)
-            return moves.recognition(state, sleep_gradient(state.params, dreams))
+            return updates.recognition(state, sleep_gradient(state.params, dreams))
 
-        return Rule(moves.init, draw, step)
+        return Rule(updates.init, draw, step)
 
 
 def wake_gradient(

@@ -1,13 +1,8 @@
 """What the folders of runs and populations share: made in one step, carried on, checkpointed."""
 
-import hashlib
-import json
-import os
-import platform
 import re
 import secrets
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -16,10 +11,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from hmjax.errors import InvalidInput, require
-from hmjax.runtime.ambient import bits_depend_on
-from hmjax.settings import SCHEMA, schema_of, to_json
+from hmjax.experiment import Experiment
+from hmjax.settings import SCHEMA, from_json, schema_of, to_json
 from hmjax.store import files
+from hmjax.store.environment import environment, fingerprint
 from hmjax.store.locks import check_free_within, taken
+from hmjax.study.sweeps import Study
 
 P = TypeVar("P")
 
@@ -117,9 +114,38 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def fingerprint(config: Mapping[str, Any]) -> str:
-    """What tells one `config.json` from another."""
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:32]
+def settings_of(folder: Path, config: Mapping[str, Any], kind: type | None = None) -> Any:
+    """The experiment or study that a folder's `config.json` holds.
+
+    Args:
+      folder: of a run or a study.
+      config: the content of its `config.json`.
+      kind: `Experiment` or `Study`, if it is to be one of them.
+
+    Raises:
+      InvalidInput: if it is not, or cannot be read.
+    """
+    held = Study if config["kind"] == Study.__name__ else Experiment
+    if kind not in (None, held):
+        raise InvalidInput(f"{folder} {_OTHER[held].format(folder=folder)}")
+    return from_json(held, folder / "config.json", config)
+
+
+def read_settings(folder: Path) -> Any:
+    """The experiment or study of a folder, as this host reads it.
+
+    Raises:
+      InvalidInput: if there is none or it cannot be read.
+    """
+    return settings_of(folder, read_config(folder))
+
+
+_OTHER = {
+    Study: "is the folder of a population, and not of a run: "
+    "'replay {folder} --seed K' makes that of one of its machines",
+    Experiment: "is the folder of a run, of one machine, and not of a population: "
+    "'resume {folder}' goes on with it, 'figures {folder}' draws it",
+}
 
 
 def seal(folder: Path, config: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
@@ -200,66 +226,6 @@ def carry_on(
     finally:
         write(progress)
     return progress
-
-
-def environment() -> dict[str, Any]:
-    """Where something is trained: what its bits may depend on, and what else may be of use.
-
-    Raises:
-      InvalidInput: if JAX has no device.
-    """
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cores": os.cpu_count(),
-        **bits_depend_on(),
-        "commit": _commit(),
-    }
-
-
-def compare_environment(
-    folder: Path, config: Mapping[str, Any], say: Callable[[str], None]
-) -> None:
-    """Says what the bits may depend on that is not as it was when the folder was last written to.
-
-    What it is now is noted in `environment.json`.
-
-    Raises:
-      InvalidInput: if `environment.json` cannot be read or belongs to another config.
-    """
-    path = folder / "environment.json"
-    noted, now, mine = files.read_json(path), bits_depend_on(), fingerprint(config)
-    if not isinstance(noted, dict) or noted.get("config", mine) != mine:
-        raise InvalidInput(f"{path} does not belong to the config.json beside it")
-    resumed = noted.get("resumed", [])
-    before = [noted, *resumed][-1] if isinstance(resumed, list) else None
-    if not isinstance(before, dict) or not isinstance(before.get("versions", {}), dict):
-        raise InvalidInput(f"{path} does not say what it was trained on")
-    changed = [
-        f"{name} {_shown(was)} is {_shown(here[name])}"
-        for then, here in ((before.get("versions", {}), now["versions"]), (before, now))
-        for name, was in then.items()
-        if name in here and name != "versions" and here[name] != was
-    ]
-    if changed:
-        say(
-            f"{folder} goes on where {', '.join(changed)} now: what follows may differ in its last "
-            "bits from what it would have been"
-        )
-        files.write_json(path, noted | {"resumed": [*resumed, now]})
-
-
-def _shown(value: Any) -> str:
-    return " ".join(map(str, value.values())) if isinstance(value, dict) else str(value)
-
-
-def _commit() -> str | None:
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    try:
-        done = subprocess.run([*command, "--abbrev=40"], capture_output=True, text=True, timeout=5)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None
 
 
 def plain(value: Any) -> Any:

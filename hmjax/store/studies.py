@@ -11,13 +11,8 @@ results.json      the statistics; written last, so that a folder with it is fini
 figures/          pictures, drawn by `analysis`
 """
 
-import contextlib
-import functools
-import json
 import os
-import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,18 +22,15 @@ import numpy as np
 from hmjax.errors import InvalidInput
 from hmjax.machine import Params
 from hmjax.runtime import hosts
-from hmjax.settings import from_json, to_json
-from hmjax.store import files, folders, locks
+from hmjax.store import files, folders
 from hmjax.study import summary
-from hmjax.study.summary import Finished
-from hmjax.study.sweeps import Part, Setting, Study, parts_of, progress_template, settings_of
-from hmjax.training import population
-from hmjax.training.population import Progress
+from hmjax.study.summary import TrainedPart
+from hmjax.study.sweeps import Part, Setting, Study, settings_of
 
-_SEALED = ("params.npz", "population.npz", "metrics.npz")
+SEALED = ("params.npz", "population.npz", "metrics.npz")
 
 
-class Studied(NamedTuple):
+class FinishedStudy(NamedTuple):
     """A finished study, as read from its folder.
 
     Attributes:
@@ -65,153 +57,44 @@ class Studied(NamedTuple):
         return jax.tree.map(lambda leaf: leaf[place], self.params[setting])
 
 
-def create(study: Study, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-    """Makes the folder of a new study, as `runs.create` does that of a run; on host 0.
-
-    Raises:
-      InvalidInput: as `runs.create` does, or if hosts were given different studies.
-    """
-    hosts.require_same(json.dumps(to_json(study)).encode())
-
-    def make() -> bytes:
-        folders.create(study, Path(folder), overwrite=overwrite)
-        return b""
-
-    hosts.from_first(make)
-
-
-@contextlib.contextmanager
-def taken(folder: Path, *, new: bool = False) -> Iterator[None]:
-    """Takes a folder for what is within, as `locks.taken` does; on host 0.
-
-    Raises:
-      InvalidInput: on every host, if another process has it.
-    """
-    with contextlib.ExitStack() as stack:
-
-        def take() -> bytes:
-            stack.enter_context(locks.taken(folder, new=new))
-            return b""
-
-        hosts.from_first(take)
-        yield
-
-
-def config_of(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """The content of the `config.json` of a folder, a run's too, as host 0 reads it.
-
-    Raises:
-      InvalidInput: on every host, if there is none or it cannot be read.
-    """
-
-    def read() -> bytes:
-        return json.dumps(folders.read_config(Path(folder))).encode()
-
-    return json.loads(hosts.from_first(read))
-
-
-def read_study(folder: str | os.PathLike[str]) -> Study:
-    """The study of a folder, as host 0 reads it.
-
-    Raises:
-      InvalidInput: if there is none or it cannot be read.
-    """
-    return _study(Path(folder), config_of(folder))
-
-
-def carry_out(
+def finish(
+    folder: Path,
+    config: Mapping[str, Any],
     study: Study,
-    folder: str | os.PathLike[str],
-    on_progress: Callable[[int], None] = lambda _: None,
-    say: Callable[[str], None] = warnings.warn,
+    parts: Sequence[Part],
+    finished: Sequence[TrainedPart],
+    seconds: float,
 ) -> dict[str, Any]:
-    """Trains the study of a folder from wherever it stands to its end, and writes what it made.
-
-    With several hosts, all of them call this, and host 0 alone reads and writes.
+    """Writes what a study came to, `results.json` last; on host 0.
 
     Args:
-      study: what to train.
-      folder: made by `create` for it, and perhaps carried on since.
-      on_progress: called with the steps taken so far by all machines together.
-      say: called with a line where the bits may not be those of a study left alone.
+      folder: its folder.
+      config: the content of its `config.json`.
+      study: what was studied.
+      parts: its parts.
+      finished: what is kept of each.
+      seconds: that this session took.
 
     Returns:
       The content of `results.json`.
-
-    Raises:
-      InvalidInput: if another process is writing the folder, it is another study's, or a file in it
-        cannot be used.
-      KeyboardInterrupt: on Ctrl-C; what was trained so far is kept.
     """
-    with taken(Path(folder)):
-        return _carry_out(study, Path(folder), on_progress, say)
-
-
-def _carry_out(
-    study: Study, folder: Path, on_progress: Callable[[int], None], say: Callable[[str], None]
-) -> dict[str, Any]:
-    began = time.perf_counter()
-    config = config_of(folder)
-    if _study(folder, config) != study:
-        raise InvalidInput(f"{folder} holds another study than the one to be trained")
+    rows, curves = summary.tables(study, parts, finished)
+    steps = sum(len(part.members) for part in parts) * study.experiment.steps
+    train_seconds = sum(each.train_seconds for each in finished)
+    results = summary.summarise(study, rows, curves) | {
+        "train_seconds": train_seconds,
+        "microseconds_per_seed_and_step": train_seconds / steps * 1e6,
+        "seconds_of_this_session": seconds,
+    }
     if hosts.is_first():
-        files.sweep(folder)
-    parts = parts_of(study)
-    paths = [folder / f"part-{number}.npz" for number in range(len(parts))]
-    if hosts.agree(functools.partial(folders.is_finished, folder)):
-
-        def finish() -> bytes:
-            results = _results(study, folder)
-            folders.check_seal(folder, config, results, _SEALED)
-            _remove(paths)
-            return json.dumps(results).encode()
-
-        return json.loads(hosts.from_first(finish))
-
-    def compare() -> bytes:
-        if any(path.exists() for path in paths):
-            folders.compare_environment(folder, config, say)
-        return b""
-
-    hosts.from_first(compare)
-    finished: list[Finished] = []
-    steps_taken = 0
-    for path, part in zip(paths, parts, strict=True):
-        if hosts.agree(path.exists):
-            content = hosts.from_first(path.read_bytes)
-            progress = _restore(path, content, config, part)
-        else:
-            progress = population.start(part.members)
-
-        count = len(part.members)
-
-        def show(latest: Progress, before: int = steps_taken, count: int = count) -> None:
-            on_progress(before + count * int(latest.curves["step"][-1]))
-
-        def write(latest: Progress, path: Path = path) -> None:
-            if hosts.is_first():
-                files.write_arrays(path, _kept(config, latest))
-
-        ahead = population.advance(part.members, progress)
-        finished.append(summary.finished(folders.carry_on(progress, ahead, show, write)))
-        steps_taken += count * study.experiment.steps
-
-    results = summary.summarise(study, *(tables := summary.tables(study, parts, finished)))
-    results["train_seconds"] = seconds = sum(each.train_seconds for each in finished)
-    results["microseconds_per_seed_and_step"] = seconds / steps_taken * 1e6
-    results["seconds_of_this_session"] = time.perf_counter() - began
-    if hosts.is_first():
-        rows, curves = tables
-        files.write_arrays(folder / "params.npz", _by_sizes(parts, finished))
-        files.write_arrays(folder / "population.npz", rows)
-        files.write_arrays(folder / "metrics.npz", curves)
-        results |= folders.seal(folder, config, _SEALED)
+        for name, tree in zip(SEALED, (_by_sizes(parts, finished), rows, curves), strict=True):
+            files.write_arrays(folder / name, tree)
+        results |= folders.seal(folder, config, SEALED)
         files.write_json(folder / "results.json", results)
-        _remove(paths)
     return results
 
 
-def read(folder: str | os.PathLike[str]) -> Studied:
+def read(folder: str | os.PathLike[str]) -> FinishedStudy:
     """Reads a finished study, on this host alone.
 
     Raises:
@@ -219,9 +102,9 @@ def read(folder: str | os.PathLike[str]) -> Studied:
     """
     folder = Path(folder)
     config = folders.read_config(folder)
-    study = _study(folder, config)
+    study = folders.settings_of(folder, config, Study)
     settings = settings_of(study)
-    results = _results(study, folder)
+    results = read_results(folder, study)
     rows = files.read_arrays(folder / "population.npz")
     machines = len(settings) * study.seeds
     if any(len(rows.get(name, ())) != machines for name in ("seed", "setting", "place")):
@@ -238,21 +121,16 @@ def read(folder: str | os.PathLike[str]) -> Studied:
         params.append(restored[_name(sizes)] if several else restored)
         place = rows["place"][rows["setting"] == index]
         params[-1] = jax.tree.map(lambda leaf, place=place: leaf[place], params[-1])
-    folders.check_seal(folder, config, results, _SEALED)
-    return Studied(folder, study, settings, rows, curves, params, results)
+    folders.check_seal(folder, config, results, SEALED)
+    return FinishedStudy(folder, study, settings, rows, curves, params, results)
 
 
-def _study(folder: Path, config: Mapping[str, Any]) -> Study:
-    if config["kind"] == "Experiment":
-        raise InvalidInput(
-            f"{folder} is the folder of a run, of one machine, and not of a population: "
-            f"'resume {folder}' goes on with it, 'figures {folder}' draws it"
-        )
-    return from_json(Study, folder / "config.json", config)
+def read_results(folder: Path, study: Study) -> dict[str, Any]:
+    """The content of the `results.json` of a finished study, as this host reads it.
 
-
-def _results(study: Study, folder: Path) -> dict[str, Any]:
-    """The results of a finished study, as this host reads them."""
+    Raises:
+      InvalidInput: if it cannot be read, or is not that of the study.
+    """
     path = folder / "results.json"
     results = files.read_json(path)
     settings = results.get("settings") if isinstance(results, dict) else None
@@ -261,24 +139,7 @@ def _results(study: Study, folder: Path) -> dict[str, Any]:
     return results
 
 
-def _remove(paths: Sequence[Path]) -> None:
-    for path in paths:
-        path.unlink(missing_ok=True)
-
-
-def _kept(config: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-    return {"study": np.asarray(str(config)), "progress": progress}
-
-
-def _restore(path: Path, content: bytes, config: Mapping[str, Any], part: Part) -> Progress:
-    arrays = folders.as_of_now(files.read_arrays(path, content))
-    template = _kept(config, progress_template(part.members))
-    if "study" in arrays and arrays["study"].tolist() != str(template["study"]):
-        raise InvalidInput(f"{path} belongs to another study than its config.json")
-    return files.restore(path, arrays, template)["progress"]
-
-
-def _by_sizes(parts: Sequence[Part], finished: Sequence[Finished]) -> Any:
+def _by_sizes(parts: Sequence[Part], finished: Sequence[TrainedPart]) -> Any:
     """The machines, those of the same layer sizes under one leading axis."""
     machines: dict[str, list[Params]] = {}
     for part, each in zip(parts, finished, strict=True):

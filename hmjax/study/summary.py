@@ -3,17 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from hmjax import measures
 from hmjax.experiment import Experiment
 from hmjax.machine import Params
-from hmjax.runtime.ambient import own_settings
 from hmjax.study import intervals
 from hmjax.study.sweeps import Part, Study, settings_of
 from hmjax.tasks import best_accuracy, entropy_bits
-from hmjax.training import single
-from hmjax.training.population import Progress
+from hmjax.training.progress import Progress
 
 BROKEN = 0.1
 """A machine has broken the symmetry when a top unit's exact |selectivity| is at least this."""
@@ -31,13 +30,13 @@ _BEST: dict[str, Callable[[np.ndarray], Any]] = {
 """What is told of a setting's machines, measure by measure, and which of them is best."""
 
 
-class Finished(NamedTuple):
+class TrainedPart(NamedTuple):
     """What is kept of a part once it is trained.
 
     Attributes:
       params: the machines, with a leading axis over the members.
       finite: bool `[s]`, whether all parameters of each are.
-      curves: as in `hmjax.training.population.Progress`, those that `population.npz` is made of.
+      curves: as in `hmjax.training.progress.Progress`, those that `population.npz` is made of.
       train_seconds: spent in training.
     """
 
@@ -47,13 +46,13 @@ class Finished(NamedTuple):
     train_seconds: float
 
 
-@own_settings()
-def finished(progress: Progress) -> Finished:
+def finished(progress: Progress) -> TrainedPart:
     """What is kept of a part's last progress."""
-    params = progress.state.learner.params
-    return Finished(
+    params = progress.params
+    leaves = jax.tree.leaves(params)
+    return TrainedPart(
         params,
-        np.asarray(single.is_finite_each(params)),
+        np.all([np.isfinite(leaf.reshape(len(leaf), -1)).all(axis=1) for leaf in leaves], axis=0),
         {
             name: curve
             for name, curve in progress.curves.items()
@@ -137,7 +136,7 @@ def summarise(
 
 
 def tables(
-    study: Study, parts: Sequence[Part], finished: Sequence[Finished]
+    study: Study, parts: Sequence[Part], finished: Sequence[TrainedPart]
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """What `population.npz` and `metrics.npz` hold."""
     tops = max(part.members[0].sizes[-1] for part in parts)

@@ -2,21 +2,17 @@
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 import jax
 import numpy as np
 
-from hmjax import measures
 from hmjax.errors import InvalidInput, require
-from hmjax.experiment import MAX_SEED, Experiment, split
-from hmjax.runtime.ambient import own_settings
-from hmjax.runtime.cipher import key_of
+from hmjax.experiment import MAX_SEED, Experiment
 from hmjax.settings import Settings
-from hmjax.training import single
-from hmjax.training.population import Progress
+from hmjax.training.progress import template_of
 
 MAX_MACHINES = 2**20
 """More machines than this, of all settings together, are refused."""
@@ -186,39 +182,13 @@ def _with_values(experiment: Experiment, values: Mapping[str, Any]) -> Experimen
     return dataclasses.replace(experiment, task=task, rule=rule, machine=machine)
 
 
-@own_settings()
-def progress_template(members: Sequence[Experiment]) -> Progress:
-    """The shapes of a population's progress, -1 standing for however many evaluations."""
-    experiment = members[0]
-    program, numbers = split(experiment)
-    key = jax.eval_shape(key_of, 0)
-
-    def first(key: jax.Array) -> Any:
-        state = single.first_state(key, numbers, program=program)
-        params, task = state.learner.params, experiment.task
-        evaluation = experiment.evaluation
-        weights = measures.weights_of(task)
-        measured = measures.of_member(
-            key, key, params, weights, task=task, sampled=task, evaluation=evaluation
-        )
-        return state, measured
-
-    state, measured = jax.eval_shape(first, key)
-
-    def leading(tree: Any, *axes: int) -> Any:
-        return jax.tree.map(lambda x: jax.ShapeDtypeStruct((*axes, *x.shape), x.dtype), tree)
-
-    curves = leading(measured, -1, len(members)) | {"step": leading(state.step, -1)}
-    return Progress(leading(state, len(members)), curves, np.zeros(()))
-
-
 def bytes_a_member(experiment: Experiment) -> int:
     """An estimate of the memory that one more member of a population takes.
 
     Its state is there when a block begins, when it ends and as a checkpoint; its measures are there
     at every evaluation, twice while they grow.
     """
-    progress = progress_template([experiment])
+    progress = template_of(experiment, 1)
     size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(progress.state))
     evaluations = experiment.steps // experiment.evaluation.every + 2
     seen = sum(abs(leaf.size) * leaf.dtype.itemsize for leaf in jax.tree.leaves(progress.curves))

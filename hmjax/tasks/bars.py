@@ -4,7 +4,9 @@ Source: Hinton, Dayan, Frey & Neal, Science 268:1158-1161, 1995.
 """
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -55,11 +57,14 @@ class Bars(Settings):
     def class_kind(self) -> str:
         return "orientation"
 
-    def sample(self, key: jax.Array, n: int) -> tuple[jax.Array, jax.Array]:
+    def sample(
+        self, key: jax.Array, n: int, numbers: Mapping[str, Any] | None = None
+    ) -> tuple[jax.Array, jax.Array]:
         """Draws `n` images `[n, side**2]` in float32 and their labels `[n]`."""
+        p_on = jnp.float32((self.numbers() | dict(numbers or {}))["p_on"])
         with own_generator():
             key_bars, key_vertical = jax.random.split(key)
-            bars = jax.random.bernoulli(key_bars, jnp.float32(self.p_on), (n, self.side))
+            bars = jax.random.bernoulli(key_bars, p_on, (n, self.side))
             vertical = jax.random.bernoulli(key_vertical, jnp.float32(self.p_vertical), (n,))
         bars = bars.astype(jnp.float32)
         shape = (n, self.side, self.side)

@@ -5,7 +5,8 @@ bars. Classes carry integer labels in ascending order. An image that two classes
 ambiguous.
 """
 
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
@@ -35,7 +36,7 @@ class Task(Protocol):
         """The probability that a pixel is on, the same for every pixel."""
 
     def numbers(self) -> dict[str, float]:
-        """The settings, by field, that `sample` uses as numbers only, so that they may be traced.
+        """The settings, by field, that `sample` uses as numbers only, and may be given others of.
 
         They change neither which images there are nor their shape.
         """
@@ -56,8 +57,16 @@ class Task(Protocol):
     def class_kind(self) -> str:
         """What the classes are: "direction", "orientation", ..."""
 
-    def sample(self, key: jax.Array, n: int) -> tuple[jax.Array, jax.Array]:
-        """Draws images `[n, n_0]` in float32 and the labels `[n]` they were made with."""
+    def sample(
+        self, key: jax.Array, n: int, numbers: Mapping[str, Any] | None = None
+    ) -> tuple[jax.Array, jax.Array]:
+        """Draws images `[n, n_0]` in float32 and the labels `[n]` they were made with.
+
+        Args:
+          key: a `jax.random.key`.
+          n: how many.
+          numbers: in place of some of `numbers()`; may be traced.
+        """
 
     def support(self) -> Support:
         """Enumerates every image."""

@@ -4,7 +4,9 @@ Source: Dayan, Hinton, Neal & Zemel, Neural Computation 7:889-904, 1995.
 """
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -67,11 +69,14 @@ class Shifter(Settings):
     def class_kind(self) -> str:
         return "direction"
 
-    def sample(self, key: jax.Array, n: int) -> tuple[jax.Array, jax.Array]:
+    def sample(
+        self, key: jax.Array, n: int, numbers: Mapping[str, Any] | None = None
+    ) -> tuple[jax.Array, jax.Array]:
         """Draws `n` images `[n, 2 * copies * width]` in float32 and their shifts `[n]`."""
+        p_on = jnp.float32((self.numbers() | dict(numbers or {}))["p_on"])
         with own_generator():
             key_row, key_shift = jax.random.split(key)
-            row = jax.random.bernoulli(key_row, jnp.float32(self.p_on), (n, self.width))
+            row = jax.random.bernoulli(key_row, p_on, (n, self.width))
             which = jax.random.randint(key_shift, (n,), 0, len(self.shifts), jnp.int32)
         row = row.astype(jnp.float32)
         moved = [jnp.roll(row, shift, axis=1) for shift in self.class_labels]

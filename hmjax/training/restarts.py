@@ -32,7 +32,7 @@ from hmjax.rules.base import State
 T = TypeVar("T")
 
 
-class Found(NamedTuple):
+class Candidate(NamedTuple):
     """A machine that was evaluated.
 
     Attributes:
@@ -52,13 +52,13 @@ class Best(NamedTuple):
       of_all: of all tries.
     """
 
-    of_try: Found
-    of_all: Found
+    of_try: Candidate
+    of_all: Candidate
 
 
 def none_yet(learner: State) -> Best:
     """What is best before anything is."""
-    none = Found(jnp.asarray(jnp.inf, jnp.float32), learner)
+    none = Candidate(jnp.asarray(jnp.inf, jnp.float32), learner)
     return Best(none, none)
 
 
@@ -83,7 +83,7 @@ def restart(
       new: a machine before its first step, which what starts anew is taken from.
       restarts: the settings.
     """
-    of_try, of_all = (_better(Found(nll_bits, learner), old) for old in best)
+    of_try, of_all = (_better(Candidate(nll_bits, learner), old) for old in best)
     key_count, key_units = jax.random.split(key)
     count = jax.random.randint(key_count, (), 1, restarts.units + 1)
     _, *hidden, top = machine.sizes_of(learner.params)
@@ -97,7 +97,7 @@ def restart(
     return _counting_as(learner, goes_on), Best(_where(ends_try, nothing, of_try), of_all)
 
 
-def _better(new: Found, old: Found) -> Found:
+def _better(new: Candidate, old: Candidate) -> Candidate:
     return _where(new.nll_bits < old.nll_bits, new, old)
 
 

@@ -10,8 +10,7 @@ import configs
 import hmjax
 from hmjax import settings
 from hmjax.errors import InvalidInput
-from hmjax.store import files, runs
-from hmjax.training import single
+from hmjax.store import files, runs, work
 
 EXPERIMENT = dataclasses.replace(configs.load("debug"), steps=1000)
 
@@ -30,8 +29,8 @@ EXPERIMENTS = [
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run"
-    runs.create(EXPERIMENT, folder)
-    runs.carry_out(folder)
+    work.create(EXPERIMENT, folder)
+    work.carry_out(folder)
     return folder
 
 
@@ -103,7 +102,7 @@ def test_results_hold_every_promised_measure(finished):
 
 def test_a_folder_reads_back_as_what_was_trained(finished):
     run = runs.read(finished)
-    progress = single.train(EXPERIMENT)
+    progress = hmjax.train(EXPERIMENT)
     assert run.experiment == EXPERIMENT
     chex.assert_trees_all_equal(run.params, progress.params)
     chex.assert_trees_all_equal(run.snapshots, progress.snapshots)
@@ -115,18 +114,18 @@ def test_a_folder_reads_back_as_what_was_trained(finished):
 
 def test_an_existing_run_is_left_alone_unless_told(tmp_path):
     folder = tmp_path / "run"
-    runs.create(EXPERIMENT, folder)
+    work.create(EXPERIMENT, folder)
     (folder / "mine").write_text("precious")
     with pytest.raises(InvalidInput, match="is there already; --overwrite replaces it"):
-        runs.create(EXPERIMENT, folder)
+        work.create(EXPERIMENT, folder)
     assert (folder / "mine").read_text() == "precious"
-    runs.create(dataclasses.replace(EXPERIMENT, seed=9), folder, overwrite=True)
+    work.create(dataclasses.replace(EXPERIMENT, seed=9), folder, overwrite=True)
     assert sorted(path.name for path in tmp_path.rglob("*")) == [
         "config.json",
         "environment.json",
         "run",
     ]
-    assert runs.read_experiment(folder).seed == 9
+    assert work.read_settings(folder).seed == 9
 
 
 def test_overwrite_never_replaces_what_is_no_run(tmp_path):
@@ -135,17 +134,17 @@ def test_overwrite_never_replaces_what_is_no_run(tmp_path):
     (tmp_path / "file").write_text("text")
     for name in ("photos", "file"):
         with pytest.raises(InvalidInput, match="is no run folder"):
-            runs.create(EXPERIMENT, tmp_path / name, overwrite=True)
+            work.create(EXPERIMENT, tmp_path / name, overwrite=True)
     assert (tmp_path / "photos" / "cat.png").read_text() == "cat"
     (tmp_path / "empty").mkdir()
-    runs.create(EXPERIMENT, tmp_path / "empty")
-    assert runs.read_experiment(tmp_path / "empty") == EXPERIMENT
+    work.create(EXPERIMENT, tmp_path / "empty")
+    assert work.read_settings(tmp_path / "empty") == EXPERIMENT
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("text")
     with pytest.raises(InvalidInput, match="cannot be written"):
-        runs.create(EXPERIMENT, tmp_path / "file" / "run")
+        work.create(EXPERIMENT, tmp_path / "file" / "run")
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -165,13 +164,13 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
 
 def test_what_a_killed_writer_left_is_swept_up(tmp_path):
     folder = tmp_path / "run"
-    runs.create(EXPERIMENT, folder)
+    work.create(EXPERIMENT, folder)
     with files.replacing(folder / "checkpoint.npz") as temporary:
         left = folder / temporary.name.replace("partial-", "partial-killed")
         left.write_bytes(b"half")
         temporary.write_bytes(b"")
     (folder / "checkpoint.npz").unlink()
-    runs.carry_out(folder)
+    work.carry_out(folder)
     assert not left.exists()
 
 
@@ -236,6 +235,6 @@ def test_a_checkpoint_that_does_not_belong_is_refused_and_kept(finished, tmp_pat
         corrupt(folder / "checkpoint.npz", how)
     before = (folder / "checkpoint.npz").read_bytes()
     with pytest.raises(InvalidInput, match=r"checkpoint\.npz"):
-        runs.carry_out(folder)
+        work.carry_out(folder)
     assert (folder / "checkpoint.npz").read_bytes() == before
     assert {path.name for path in folder.iterdir()} == {"config.json", "checkpoint.npz"}

@@ -22,8 +22,10 @@ from hmjax.importance import importance_sampled
 from hmjax.runtime import ambient
 from hmjax.runtime.cipher import key_of
 from hmjax.runtime.float64 import in_float64
-from hmjax.store import folders, runs
-from hmjax.training import population, single
+from hmjax.store import environment, folders, work
+from hmjax.training import loop
+from hmjax.training.programs import laid_out
+from hmjax.training.progress import EVERYTHING
 
 # Every setting of JAX's that its documentation says changes numbers, dtypes or what is allowed.
 SETTINGS = {
@@ -86,11 +88,11 @@ def plain(tmp_path_factory):
     folder = tmp_path_factory.mktemp("plain")
     assert run.main([*TRAIN.split(), str(folder / "run")]) == 0
     assert run.main([*POPULATION.split(), str(folder / "population")]) == 0
-    experiment = runs.read_experiment(folder / "run")
-    half = next(single.advance(experiment, single.start(experiment)))
-    runs.create(experiment, folder / "half")
+    experiment = work.read_settings(folder / "run")
+    half = next(loop.while_finite(experiment, loop.start([experiment], EVERYTHING)))
+    work.create(experiment, folder / "half")
     config = folders.read_config(folder / "half")
-    runs.write_checkpoint(folder / "half" / "checkpoint.npz", config, half, 0.0)
+    work.write_checkpoint(folder / "half" / "checkpoint.npz", config, half, 0.0)
     return folder
 
 
@@ -157,7 +159,7 @@ def test_a_program_may_train_within_settings_of_its_own(setting):
 
 
 def test_a_half_used_run_leaves_no_settings_behind():
-    ahead = single.advance(SMALL, single.start(SMALL))
+    ahead = loop.while_finite(SMALL, loop.start([SMALL], EVERYTHING))
     with jax.enable_x64(True):
         next(ahead)
         assert jnp.ones(2).dtype == jnp.float64
@@ -190,7 +192,9 @@ def pure_functions(key, params, images):
     }
 
 
-@pytest.mark.parametrize("setting", ["enable_x64", "default_prng_impl", "threefry_partitionable"])
+@pytest.mark.parametrize(
+    "setting", [slow("enable_x64"), "default_prng_impl", "threefry_partitionable"]
+)
 def test_pure_functions_give_float32_and_the_same_bits_under_any_settings(setting):
     params = random_params(key_of(0), (24, 5, 3))
     arguments = key_of(1), params, np.ones((4, 24), np.uint8)
@@ -209,7 +213,7 @@ def test_training_is_on_the_device_that_is_asked_for():
     with jax.default_device(device):
         progress = hmjax.train(SMALL)
         assert progress.params.prior.bias.devices() == {device}
-        layout = population.lay_out([SMALL] * 3)
+        layout = laid_out([SMALL] * 3)
         assert layout.mesh.devices.tolist() == [device]
         many = hmjax.train_population(SMALL, [SMALL.seed, 7, 8])
     chex.assert_trees_all_equal(progress.params, hmjax.train(SMALL).params)
@@ -222,23 +226,23 @@ def test_training_is_on_the_device_that_is_asked_for():
 
 def test_what_bits_depend_on_is_written_down_and_a_change_of_it_said(tmp_path):
     folder = tmp_path / "run"
-    runs.create(SMALL, folder)
+    work.create(SMALL, folder)
     path, config = folder / "environment.json", folders.read_config(folder)
     made = json.loads(path.read_text())
     for name in ("versions", "machine", "processor", "device", "xla_flags", "jax_settings"):
         assert name in made
     said: list[str] = []
-    folders.compare_environment(folder, config, said.append)
+    environment.compare_environment(folder, config, said.append)
     assert not said
     path.write_text(json.dumps(made | {"processor": "abacus", "versions": {"jax": "0.0.1"}}))
-    folders.compare_environment(folder, config, said.append)
+    environment.compare_environment(folder, config, said.append)
     (line,) = said
     assert "processor abacus is " in line
     assert f"jax 0.0.1 is {jax.__version__}" in line
     assert "\n" not in line
     # It is noted, and so is said once.
     assert json.loads(path.read_text())["resumed"] == [ambient.bits_depend_on()]
-    folders.compare_environment(folder, config, said.append)
+    environment.compare_environment(folder, config, said.append)
     assert len(said) == 1
 
 

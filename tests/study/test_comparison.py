@@ -11,9 +11,10 @@ import hmjax
 import run
 from analysis import results
 from hmjax import InvalidInput
-from hmjax.store import studies
+from hmjax.store import comparisons, studies
 from hmjax.study import comparison
 from hmjax.study.comparison import Arm, Comparison, Goal
+from hmjax.study.criteria import MEASURES
 from hmjax.study.sweeps import Study
 
 SMALL = hmjax.Experiment(
@@ -89,8 +90,8 @@ def test_a_comparison_is_trained_once_and_its_section_is_kept_up_to_date(tiny, c
 
 
 def test_of_machines_that_cost_one_together_the_one_of_least_nll_counts(tiny):
-    once, best, large = comparison.read_all(TINY, tiny / "runs" / "compare-tiny")
-    folder = comparison.folder_of(TINY, TINY.arms[1], tiny / "runs" / "compare-tiny")
+    once, best, large = comparisons.read_all(TINY, tiny / "runs" / "compare-tiny")
+    folder = comparisons.folder_of(TINY, TINY.arms[1], tiny / "runs" / "compare-tiny")
     rows = np.load(folder / "population.npz")
     nll, recovery = (
         rows[name].reshape(3, 2) for name in ("exact_nll_bits", "direction_recovery_exact")
@@ -109,8 +110,8 @@ def test_of_machines_that_cost_one_together_the_one_of_least_nll_counts(tiny):
 
 
 def test_the_sampled_nll_is_near_the_exact_one(tiny):
-    once = comparison.read_all(TINY, tiny / "runs" / "compare-tiny")[0]
-    studied = studies.read(comparison.folder_of(TINY, TINY.arms[0], tiny / "runs/compare-tiny"))
+    once = comparisons.read_all(TINY, tiny / "runs" / "compare-tiny")[0]
+    studied = studies.read(comparisons.folder_of(TINY, TINY.arms[0], tiny / "runs/compare-tiny"))
     support = SMALL.task.support()
     for seed in range(3):
         bits = -hmjax.exact_log_prob(studied.machine(0, seed), support.images) / np.log(2)
@@ -123,11 +124,11 @@ def test_the_sampled_nll_is_near_the_exact_one(tiny):
 @pytest.mark.parametrize("by", ["recovery", "top_bits"])
 def test_the_one_that_counts_can_be_the_best_by_another_measure(by, tiny):
     arm = dataclasses.replace(TINY.arms[1], best_by=by)
-    studied = studies.read(comparison.folder_of(TINY, TINY.arms[1], tiny / "runs/compare-tiny"))
-    every = comparison.reached(dataclasses.replace(arm, best_of=1), studied, (by, "nll"))
+    studied = studies.read(comparisons.folder_of(TINY, TINY.arms[1], tiny / "runs/compare-tiny"))
+    every = comparisons.reached_by(dataclasses.replace(arm, best_of=1), studied, (by, "nll"))
     pairs = every.values[by].reshape(3, 2)
     chosen = pairs.argmax(axis=1) if by == "recovery" else pairs.argmin(axis=1)
-    reached = comparison.reached(arm, studied, (by, "nll"))
+    reached = comparisons.reached_by(arm, studied, (by, "nll"))
     for name in (by, "nll"):
         expected = every.values[name].reshape(3, 2)[np.arange(3), chosen]
         np.testing.assert_array_equal(reached.values[name], expected)
@@ -135,17 +136,17 @@ def test_the_one_that_counts_can_be_the_best_by_another_measure(by, tiny):
 
 def test_what_is_not_known_is_never_the_best(tiny, monkeypatch):
     arm = dataclasses.replace(TINY.arms[1], best_by="top_bits")
-    studied = studies.read(comparison.folder_of(TINY, TINY.arms[1], tiny / "runs/compare-tiny"))
+    studied = studies.read(comparisons.folder_of(TINY, TINY.arms[1], tiny / "runs/compare-tiny"))
     nan, inf = np.nan, np.inf
-    known = comparison.MEASURES["top_bits"]
+    known = MEASURES["top_bits"]
     for of, chosen in (
         ([nan, 2, 3, nan, nan, nan], [1, 2]),
         ([2, 1, nan, nan, -inf, 5], [1, 5]),
         ([nan] * 6, []),
     ):
         measure = known._replace(of=lambda _, of=of: np.array(of))
-        monkeypatch.setitem(comparison.MEASURES, "top_bits", measure)
-        reached = comparison.reached(arm, studied, ("nll",))
+        monkeypatch.setitem(MEASURES, "top_bits", measure)
+        reached = comparisons.reached_by(arm, studied, ("nll",))
         expected = studied.rows["exact_nll_bits"][chosen]
         np.testing.assert_array_equal(reached.values["nll"], expected)
 
@@ -215,11 +216,11 @@ def test_the_comparisons_hold_together(name):
     it = configs.load_comparison(name)
     arms = [arm.name for arm in it.arms]
     assert len(set(arms)) == len(arms)
-    assert set(it.measures) <= set(comparison.MEASURES)
+    assert set(it.measures) <= set(MEASURES)
     assert {goal.arm for goal in it.goals} <= set(arms)
     assert {goal.measure for goal in it.goals} <= set(it.measures)
     assert all(arm.study.seeds // arm.best_of >= 64 for arm in it.arms)
-    assert {arm.best_by for arm in it.arms} <= set(comparison.MEASURES)
+    assert {arm.best_by for arm in it.arms} <= set(MEASURES)
     assert "\n" not in it.about
     page = (ROOT / "RESULTS.md").read_text()
     section = page[page.index(f"<!-- {name} -->") : page.index(f"<!-- /{name} -->")]

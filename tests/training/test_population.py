@@ -8,7 +8,7 @@ from helpers import slow
 
 import hmjax
 from hmjax.experiment import split, varying
-from hmjax.training import population
+from hmjax.training import loop, population
 
 TASK = hmjax.Shifter(width=4)
 TASKS = pytest.mark.parametrize(
@@ -75,8 +75,8 @@ def test_members_that_differ_in_numbers_are_the_machines_they_would_be_alone(tas
     assert set(varying(members)) == {"p_on", "learning_rate", "recognition_rate"}
     programs = {split(member, varying(members))[0] for member in members}
     assert len(programs) == 1
-    progress = population.start(members)
-    for latest in population.advance(members, progress):
+    progress = loop.start(members)
+    for latest in loop.advance(members, progress):
         progress = latest
     for i, member in enumerate(members):
         alone = hmjax.train(member)
@@ -90,11 +90,30 @@ def test_members_that_differ_in_numbers_are_the_machines_they_would_be_alone(tas
 
 def test_a_population_saved_and_carried_on_gives_the_same_bits():
     members = population.members_of(experiment(TASK), range(3))
-    ahead = population.advance(members, population.start(members))
+    ahead = loop.advance(members, loop.start(members))
     saved = next(ahead)
     *_, whole = ahead
-    *_, resumed = population.advance(members, jax.tree.map(np.array, saved))
+    *_, resumed = loop.advance(members, jax.tree.map(np.array, saved))
     chex.assert_trees_all_equal(whole._replace(train_seconds=0), resumed._replace(train_seconds=0))
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        hmjax.WakeSleep(),
+        slow(hmjax.WakeSleep(batch=5, optimiser="adam")),
+        slow(hmjax.Reweighted(samples=3)),
+    ],
+    ids=lambda rule: type(rule).__name__,
+)
+@pytest.mark.parametrize("together", [2, slow(4)])
+def test_members_stepped_together_are_the_machines_they_are_in_turn(together, rule):
+    small = dataclasses.replace(experiment(TASK), rule=rule)
+    in_turn = hmjax.train_population(small, SEEDS)
+    vmapped = hmjax.train_population(small, SEEDS, together=together)
+    # XLA rounds the weighted sums of a group otherwise than those of one machine.
+    tolerance = 1e-5 if isinstance(rule, hmjax.Reweighted) else 0
+    chex.assert_trees_all_close(vmapped.params, in_turn.params, atol=tolerance, rtol=0)
 
 
 @pytest.mark.parametrize("restarts", [hmjax.Restarts(), slow(hmjax.Restarts(until=800, units=2))])
@@ -103,7 +122,7 @@ def test_a_machine_that_diverges_is_nan_and_leaves_the_others_alone(restarts):
     wild = hmjax.WakeSleep(learning_rate=3e38, optimiser="momentum")
     tame = dataclasses.replace(base, seed=4, rule=hmjax.WakeSleep(optimiser="momentum"))
     members = [tame, dataclasses.replace(tame, rule=wild)]
-    *_, last = population.advance(members, population.start(members))
+    *_, last = loop.advance(members, loop.start(members))
     assert np.isfinite(last.curves["exact_nll_bits"][:, 0]).all()
     for name in ("exact_nll_bits", "direction_recovery_exact", "selectivity_exact"):
         assert np.isnan(last.curves[name][-1, 1]).all()

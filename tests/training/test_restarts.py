@@ -92,7 +92,7 @@ def test_a_new_try_starts_from_a_new_machine_and_the_best_of_all_tries_is_gone_o
     assert np.isinf(best.of_try.nll_bits)
     _, best = after(BAD, 9.5, best, 60, settings)
     chex.assert_trees_all_equal(
-        best, restarts.Best(*map(restarts.Found, (9.5, 9.0), map(learner_of, (BAD, GOOD))))
+        best, restarts.Best(*map(restarts.Candidate, (9.5, 9.0), map(learner_of, (BAD, GOOD))))
     )
     params, _ = after(BAD, 9.7, best, 100, settings)
     chex.assert_trees_all_equal(params, GOOD)

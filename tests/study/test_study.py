@@ -15,10 +15,10 @@ import configs
 import hmjax
 import run
 from hmjax import settings
-from hmjax.store import files, studies
+from hmjax.store import studies, work
 from hmjax.study import sweeps
 from hmjax.study.sweeps import Study, Sweep
-from hmjax.training import population
+from hmjax.training import loop, population
 
 EXPERIMENT = dataclasses.replace(configs.load("debug"), steps=1000)
 SWEPT = Study(
@@ -63,7 +63,7 @@ def test_the_folder_opens_in_plain_numpy_and_agrees_with_itself(swept):
         "results.json",
         "figures",
     }
-    assert studies.read_study(swept) == SWEPT
+    assert work.read_settings(swept) == SWEPT
     rows, curves = np.load(swept / "population.npz"), np.load(swept / "metrics.npz")
     assert {len(array) for array in rows.values()} == {12}
     assert rows["seed"].tolist() == [5, 6, 7] * 4
@@ -190,7 +190,7 @@ def test_a_damaged_study_is_named_on_one_line(swept, tmp_path, name, content, sa
 
 def test_an_empty_part_is_refused_and_kept(tmp_path, capsys):
     folder = tmp_path / "empty"
-    studies.create(Study(hmjax.Experiment("small", steps=10), seeds=2), folder)
+    work.create(Study(hmjax.Experiment("small", steps=10), seeds=2), folder)
     (folder / "part-0.npz").touch()
     assert run.main(["resume", str(folder), "--no-figures"]) == 2
     assert "part-0.npz" in capsys.readouterr().err
@@ -206,8 +206,8 @@ def test_what_is_not_known_is_said_to_be_so(tmp_path):
     )
     folder = tmp_path / "three"
     what = Study(experiment, seeds=2)
-    studies.create(what, folder)
-    (setting,) = studies.carry_out(what, folder)["settings"]
+    work.create(what, folder)
+    (setting,) = work.carry_out(folder, what=what)["settings"]
     assert setting["broken_share"] is None
     assert setting["exact_nll_bits"] is not None
     rows = np.load(folder / "population.npz")
@@ -219,8 +219,8 @@ def test_what_is_not_known_is_said_to_be_so(tmp_path):
 def test_a_machine_whose_measures_overflow_has_diverged(tmp_path):
     experiment = hmjax.Experiment("wild", rule=hmjax.WakeSleep(learning_rate=1e38), steps=50)
     what = Study(experiment, seeds=2)
-    studies.create(what, tmp_path / "wild")
-    (setting,) = studies.carry_out(what, tmp_path / "wild")["settings"]
+    work.create(what, tmp_path / "wild")
+    (setting,) = work.carry_out(tmp_path / "wild", what=what)["settings"]
     assert setting["diverged_seeds"] == [0, 1]
     assert setting["exact_nll_bits"] is None
     assert setting["broken_share"] is None
@@ -230,10 +230,10 @@ def test_a_part_of_another_study_is_refused_and_kept(tmp_path, capsys):
     folder, other = tmp_path / "a", tmp_path / "b"
     small = Study(EXPERIMENT, seeds=2)
     for path, seeds in ((folder, 2), (other, 3)):
-        studies.create(dataclasses.replace(small, seeds=seeds), path)
+        work.create(dataclasses.replace(small, seeds=seeds), path)
     part, *_ = sweeps.parts_of(small)
-    progress = population.start(part.members)
-    files.write_arrays(other / "part-0.npz", studies._kept(settings.to_json(small), progress))
+    progress = loop.start(part.members)
+    work.write_checkpoint(other / "part-0.npz", settings.to_json(small), progress, 0.0)
     before = (other / "part-0.npz").read_bytes()
     assert run.main(["resume", str(other)]) == 2
     assert "belongs to another study" in capsys.readouterr().err
@@ -290,7 +290,7 @@ def test_bad_options_are_one_line_and_change_nothing(options, said, tmp_path, ca
 
 def test_the_estimate_of_memory_is_that_of_what_is_there_and_bounds_a_part(monkeypatch):
     members = population.members_of(EXPERIMENT, range(5))
-    *_, last = population.advance(members, population.start(members))
+    *_, last = loop.advance(members, loop.start(members))
     state, curves = (
         sum(leaf.nbytes for leaf in jax.tree.leaves(tree)) / 5 for tree in (last.state, last.curves)
     )

@@ -26,10 +26,12 @@ import configs
 import hmjax
 import run
 from hmjax import InvalidInput
-from hmjax.store import files, folders, locks, runs, studies
+from hmjax.store import environment, files, folders, locks, runs, studies, work
 from hmjax.study import sweeps
-from hmjax.study.sweeps import Study
+from hmjax.study.sweeps import Part, Study
 from hmjax.training import population, single
+from hmjax.training.programs import laid_out
+from hmjax.training.progress import EVERYTHING
 
 SMALL = dataclasses.replace(configs.load("debug"), steps=600)
 TRAIN = ["train", "debug", "--steps", "600", "--no-figures", "--out"]
@@ -41,12 +43,12 @@ def finished(tmp_path_factory):
     """Two runs and two populations, which differ in their seeds alone."""
     folder = tmp_path_factory.mktemp("finished")
     for name, seed in (("run", 1), ("other run", 2)):
-        runs.create(dataclasses.replace(SMALL, seed=seed), folder / name)
-        runs.carry_out(folder / name)
+        work.create(dataclasses.replace(SMALL, seed=seed), folder / name)
+        work.carry_out(folder / name)
     for name, seed in (("population", 1), ("other population", 2)):
         study = Study(SMALL, seeds=2, first_seed=seed)
-        studies.create(study, folder / name)
-        studies.carry_out(study, folder / name)
+        work.create(study, folder / name)
+        work.carry_out(folder / name, what=study)
     return folder
 
 
@@ -108,7 +110,7 @@ def test_whoever_comes_second_is_told_who_is_first_and_touches_nothing(finished,
             found = {p: c for p, c in contents(tmp_path).items() if p.suffix != ".lock"}
             assert found == before, command
         with pytest.raises(InvalidInput, match=f"process {owner.pid} on"):
-            runs.carry_out(old)
+            work.carry_out(old)
     assert contents(tmp_path) == before  # the locks are gone with their owner
     assert run.main(["resume", str(old), "--no-figures"]) == 0
 
@@ -147,7 +149,7 @@ def test_of_several_that_start_at_once_one_has_the_folder(command, overwrite, fi
     config = json.loads((folder / "config.json").read_text())
     assert config[name] in done
     read = runs.read(folder) if command is TRAIN else studies.read(folder)
-    assert read.results["config"] == folders.fingerprint(config)
+    assert read.results["config"] == environment.fingerprint(config)
     assert [path.name for path in folder.parent.iterdir()] == ["one"]
 
 
@@ -180,7 +182,7 @@ def test_what_a_killed_overwrite_left_is_swept_up(tmp_path):
     for name in (".run.0123abcd-new", ".run.4567cdef-old", of_another):
         (tmp_path / name).mkdir()
     (tmp_path / "run").mkdir()
-    runs.create(SMALL, tmp_path / "run")
+    work.create(SMALL, tmp_path / "run")
     assert sorted(path.name for path in tmp_path.iterdir()) == [of_another, "run"]
 
 
@@ -188,7 +190,7 @@ def test_a_run_whose_overwriting_was_killed_half_way_is_put_back(finished, tmp_p
     shutil.copytree(finished / "run", tmp_path / ".run.0123abcd-old")
     (tmp_path / ".run.0123abcd-new").mkdir()
     with pytest.raises(InvalidInput, match="is there already; --overwrite"):
-        runs.create(SMALL, tmp_path / "run")
+        work.create(SMALL, tmp_path / "run")
     assert named(tmp_path / "run") == named(finished / "run")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
@@ -207,9 +209,9 @@ def test_an_overwrite_that_cannot_be_undone_either_loses_nothing(finished, tmp_p
     with monkeypatch.context() as patch:
         patch.setattr(type(tmp_path), "rename", fails)
         with pytest.raises(InvalidInput, match="cannot be written"):
-            runs.create(SMALL, tmp_path / "run", overwrite=True)
+            work.create(SMALL, tmp_path / "run", overwrite=True)
     with pytest.raises(InvalidInput, match="is there already; --overwrite"):
-        runs.create(SMALL, tmp_path / "run")
+        work.create(SMALL, tmp_path / "run")
     assert named(tmp_path / "run") == named(finished / "run")
 
 
@@ -218,16 +220,16 @@ def test_a_link_to_a_folder_stays_one(finished, tmp_path):
     shutil.copytree(finished / "run", tmp_path / "disk" / "run")
     (tmp_path / "link").symlink_to(tmp_path / "disk" / "run")
     for seed in (7, 8):
-        runs.create(dataclasses.replace(SMALL, seed=seed), tmp_path / "link", overwrite=True)
+        work.create(dataclasses.replace(SMALL, seed=seed), tmp_path / "link", overwrite=True)
         assert (tmp_path / "link").is_symlink()
-        assert runs.read_experiment(tmp_path / "disk" / "run").seed == seed
+        assert work.read_settings(tmp_path / "disk" / "run").seed == seed
 
 
 @pytest.mark.parametrize("place", [".", "..", "/", "x/.."])
 def test_folders_that_cannot_be_made_are_one_line(place, tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    said = refusal(runs.create, SMALL, place)
+    said = refusal(work.create, SMALL, place)
     assert said.startswith(f"out is {place!r}: ")
     assert "\n" not in said
     assert not list((tmp_path / "here").iterdir())
@@ -239,9 +241,9 @@ def test_a_folder_in_which_another_is_written_is_not_replaced(finished, tmp_path
     with locks.taken(inner, new=True):
         before = contents(tmp_path)
         with pytest.raises(InvalidInput, match=rf"{inner} is being written by process"):
-            studies.create(Study(SMALL, seeds=2), tmp_path / "many", overwrite=True)
+            work.create(Study(SMALL, seeds=2), tmp_path / "many", overwrite=True)
         assert contents(tmp_path) == before
-    studies.create(Study(SMALL, seeds=2), tmp_path / "many", overwrite=True)
+    work.create(Study(SMALL, seeds=2), tmp_path / "many", overwrite=True)
 
 
 def test_a_lock_that_cannot_be_had_or_signed_is_one_line_and_is_free_again(tmp_path, monkeypatch):
@@ -254,14 +256,14 @@ def test_a_lock_that_cannot_be_had_or_signed_is_one_line_and_is_free_again(tmp_p
         with monkeypatch.context() as patch:
             patch.setattr(where, name, fails)
             with pytest.raises(InvalidInput, match="run': cannot be written: "):
-                runs.create(SMALL, folder)
+                work.create(SMALL, folder)
         with locks.taken(folder):
             pass
     assert not list(tmp_path.iterdir())
 
 
 def test_nothing_is_made_where_there_is_nothing(tmp_path):
-    for carry_out in (runs.carry_out, functools.partial(studies.carry_out, Study(SMALL))):
+    for carry_out in (work.carry_out, functools.partial(work.carry_out, what=Study(SMALL))):
         assert "\n" not in refusal(carry_out, tmp_path / "no" / "folder")
     assert not list(tmp_path.iterdir())
 
@@ -277,7 +279,7 @@ def test_an_overwrite_that_fails_leaves_the_old_folder(finished, tmp_path, monke
 
     monkeypatch.setattr(type(tmp_path), "rename", fails)
     with pytest.raises(InvalidInput, match="cannot be written"):
-        runs.create(dataclasses.replace(SMALL, seed=7), tmp_path / "run", overwrite=True)
+        work.create(dataclasses.replace(SMALL, seed=7), tmp_path / "run", overwrite=True)
     assert contents(tmp_path) == before
 
 
@@ -305,7 +307,7 @@ def test_a_finished_folder_of_mixed_files_is_not_called_finished(what, finished,
     shutil.copytree(finished / what, tmp_path / what)
     shutil.copy(finished / f"other {what}" / "results.json", tmp_path / what)
     study = Study(SMALL, seeds=2, first_seed=1)
-    carry_out = runs.carry_out if what == "run" else functools.partial(studies.carry_out, study)
+    carry_out = work.carry_out if what == "run" else functools.partial(work.carry_out, what=study)
     assert "does not belong" in refusal(carry_out, tmp_path / what)
     path = tmp_path / what / "results.json"
     unsealed = json.loads((finished / what / "results.json").read_text()) | {"files": {}}
@@ -321,7 +323,7 @@ def test_an_environment_that_says_nothing_is_one_line(wrong, finished, tmp_path)
     (tmp_path / "run" / "results.json").unlink()
     path = tmp_path / "run" / "environment.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | wrong))
-    assert "environment.json does not say" in refusal(runs.carry_out, tmp_path / "run")
+    assert "environment.json does not say" in refusal(work.carry_out, tmp_path / "run")
 
 
 @pytest.mark.parametrize("name", ["checkpoint.npz", "environment.json"])
@@ -331,7 +333,7 @@ def test_a_run_does_not_go_on_from_the_file_of_another(name, finished, tmp_path)
     shutil.copy(finished / "other run" / name, tmp_path / "run")
     before = contents(tmp_path)
     with pytest.raises(InvalidInput, match=rf"{name} (belongs to another|does not belong)"):
-        runs.carry_out(tmp_path / "run")
+        work.carry_out(tmp_path / "run")
     assert contents(tmp_path) == before
 
 
@@ -369,7 +371,7 @@ def test_what_holds_no_one_machine_is_named(finished, capsys):
 
 def test_a_study_is_not_carried_out_in_the_folder_of_another(finished):
     with pytest.raises(InvalidInput, match="holds another study"):
-        studies.carry_out(Study(SMALL, seeds=3), finished / "population")
+        work.carry_out(finished / "population", what=Study(SMALL, seeds=3))
 
 
 damage = st.one_of(
@@ -409,9 +411,10 @@ def test_whatever_is_in_a_file_it_is_read_or_refused_on_one_line(what, data, dam
 @hypothesis.given(damage=damage)
 def test_whatever_is_in_a_checkpoint_it_is_gone_on_from_or_refused(damage, finished):
     path = finished / "run" / "checkpoint.npz"
-    config, experiment = folders.read_config(path.parent), runs.read_experiment(path.parent)
+    config, experiment = folders.read_config(path.parent), work.read_settings(path.parent)
     with damaged(path, *damage):
-        said = refusal(runs._read_checkpoint, path, config, experiment)
+        part = Part([experiment], np.zeros(1))
+        said = refusal(work._restore, path, path.read_bytes(), config, part, EVERYTHING)
     assert "\n" not in said
     assert path.name in said or not said
 
@@ -451,22 +454,22 @@ def test_folders_of_the_first_schema_are_drawn_and_found_finished(old, capsys):
 
 @pytest.mark.filterwarnings("ignore:.* goes on where")
 def test_folders_of_the_first_schema_are_gone_on_with(old):
-    runs.carry_out(old / "run-unfinished")
+    work.carry_out(old / "run-unfinished")
     ours, theirs = runs.read(old / "run-unfinished"), runs.read(old / "run")
     # The same bits on the machine that made them, and nearly so on others.
     chex.assert_trees_all_close(ours.params, theirs.params, rtol=1e-3, atol=1e-3)
-    study = studies.read_study(old / "population-unfinished")
-    studies.carry_out(study, old / "population-unfinished")
+    study = work.read_settings(old / "population-unfinished")
+    work.carry_out(old / "population-unfinished", what=study)
     ours, theirs = studies.read(old / "population-unfinished"), studies.read(old / "population")
     chex.assert_trees_all_close(ours.params, theirs.params, rtol=1e-3, atol=1e-3)
-    runs.carry_out(old / "restarts-unfinished")
+    work.carry_out(old / "restarts-unfinished")
     assert runs.read(old / "restarts-unfinished").results["steps"] == 1000
 
 
 def test_what_restarts_kept_is_named_as_it_is_now():
     path = SCHEMA_1 / "restarts-unfinished" / "checkpoint.npz"
     arrays = folders.as_of_now(files.read_arrays(path))
-    experiment = runs.read_experiment(path.parent)
+    experiment = work.read_settings(path.parent)
     state = jax.eval_shape(lambda: single.init_state(experiment))
     restored = files.restore(path, arrays, {"progress": {"state": state}})["progress"]["state"]
     assert 8 < restored.best.of_all.nll_bits < 24
@@ -499,7 +502,7 @@ def test_a_schema_that_is_not_known_is_one_line(what, schema, said, finished, tm
 def test_modes_follow_the_umask(umask, tmp_path):
     before = os.umask(umask)
     try:
-        runs.create(SMALL, tmp_path / "run")
+        work.create(SMALL, tmp_path / "run")
         files.write_json(tmp_path / "run" / "config.json", {})
     finally:
         os.umask(before)
@@ -564,4 +567,4 @@ def test_other_processes_and_hosts_are_not_asked_for_parts(tmp_path):
     sizes = {len(part.members) for part in sweeps.parts_of(study)}
     assert sizes == {3}
     members = population.members_of(SMALL, range(3))
-    assert population.lay_out(members).group == 1
+    assert laid_out(members).group == 1

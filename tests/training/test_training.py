@@ -14,7 +14,8 @@ import hmjax
 from configs import debug
 from hmjax.errors import Diverged
 from hmjax.experiment import split
-from hmjax.training import single
+from hmjax.training import devices, loop, single
+from hmjax.training.progress import EVERYTHING, alone
 
 SMALL = dataclasses.replace(debug.experiment, steps=1200)
 
@@ -26,36 +27,37 @@ def with_evaluation(every: int, **changes) -> hmjax.Experiment:
 
 def test_training_learns():
     experiment = dataclasses.replace(SMALL, steps=30_000)
-    progress = single.train(dataclasses.replace(experiment, evaluation=hmjax.Evaluation()))
+    progress = hmjax.train(dataclasses.replace(experiment, evaluation=hmjax.Evaluation()))
     first, last = progress.curves["exact_nll_bits"][[0, -1]]
     assert last < first - 8
 
 
 def test_the_same_experiment_gives_the_same_bits_and_another_seed_others():
-    first, again = single.train(SMALL), single.train(SMALL)
+    first, again = hmjax.train(SMALL), hmjax.train(SMALL)
     chex.assert_trees_all_equal(first._replace(train_seconds=0), again._replace(train_seconds=0))
-    other = single.train(dataclasses.replace(SMALL, seed=2))
+    other = hmjax.train(dataclasses.replace(SMALL, seed=2))
     assert (other.params.prior.bias != first.params.prior.bias).any()
 
 
 def test_parameters_do_not_depend_on_how_often_the_run_is_evaluated():
-    whole = single.train(with_evaluation(1200)).params
+    whole = hmjax.train(with_evaluation(1200)).params
     for every in (500, 77, 1000):
-        chex.assert_trees_all_equal(single.train(with_evaluation(every)).params, whole)
+        chex.assert_trees_all_equal(hmjax.train(with_evaluation(every)).params, whole)
 
 
 def test_a_run_taken_up_in_the_middle_ends_in_the_same_bits():
-    whole = single.train(SMALL)
-    middle = next(single.advance(SMALL, single.start(SMALL)))
-    assert int(middle.state.step) == 500
-    *_, resumed = single.advance(SMALL, middle)
+    whole = hmjax.train(SMALL)
+    middle = next(loop.while_finite(SMALL, loop.start([SMALL], EVERYTHING)))
+    assert middle.step == int(middle.state.step[0]) == 500
+    *_, resumed = loop.while_finite(SMALL, middle)
+    resumed = alone(resumed)
     chex.assert_trees_all_equal(resumed.curves, whole.curves)
     chex.assert_trees_all_equal(resumed.snapshots, whole.snapshots)
     chex.assert_trees_all_equal(resumed.state, whole.state)
 
 
 def test_curves_and_snapshots_share_the_step_axis():
-    progress = single.train(SMALL)
+    progress = hmjax.train(SMALL)
     assert progress.curves["step"].tolist() == [0, 500, 1000, 1200]
     for leaf in jax.tree.leaves((progress.curves, progress.snapshots)):
         assert len(leaf) == 4
@@ -96,7 +98,7 @@ def test_every_optimiser_schedule_and_batch_trains():
         hmjax.WakeSleep(batch=4, optimiser="adam", learning_rate=0.02),
         hmjax.WakeSleep(optimiser="momentum", learning_rate=0.01, decay_at=600),
     ):
-        curves = single.train(with_evaluation(1200, rule=rule)).curves
+        curves = hmjax.train(with_evaluation(1200, rule=rule)).curves
         assert curves["exact_nll_bits"][-1] < curves["exact_nll_bits"][0] - 1
 
 
@@ -104,14 +106,14 @@ def test_divergence_names_the_first_bad_step_and_keeps_what_was_good():
     # A rate so large that momentum overflows float32 within a few dozen steps.
     rule = hmjax.WakeSleep(learning_rate=3e38, optimiser="momentum")
     experiment = with_evaluation(10, rule=rule)
-    good = single.start(experiment)
-    ahead = single.advance(experiment, good)
+    good = loop.start([experiment], EVERYTHING)
+    ahead = loop.while_finite(experiment, good)
     with pytest.raises(Diverged) as caught:  # noqa: PT012
         while True:
             good = next(ahead)
     chex.assert_tree_all_finite(good.params)
     key, (program, numbers) = single.keys_of(experiment.seed).steps, split(experiment)
-    start = int(good.state.step)
+    start = good.step
     assert start < caught.value.step <= start + 10
 
     def after(steps):
@@ -125,19 +127,19 @@ def test_divergence_names_the_first_bad_step_and_keeps_what_was_good():
 
 
 def test_a_compilation_that_failed_once_is_tried_again(monkeypatch):
-    compiled = single.train_block
+    on_devices = devices._on_devices
     failures = iter(range(2))  # ahead of time, and when it is needed
 
     class FailsAtFirst:
-        def lower(self, *arguments, **options):
-            if next(failures, None) is not None:
+        def lower(self, function, *arguments):
+            if function.name[0] == "block" and next(failures, None) is not None:
                 raise RuntimeError("the compiler ran out of something")
-            return compiled.lower(*arguments, **options)
+            return on_devices.lower(function, *arguments)
 
-    monkeypatch.setattr(single, "train_block", FailsAtFirst())
+    monkeypatch.setattr(devices, "_on_devices", FailsAtFirst())
     with pytest.raises(RuntimeError, match="ran out of something"):
-        single.train(SMALL)
-    chex.assert_tree_all_finite(single.train(SMALL).params)
+        hmjax.train(SMALL)
+    chex.assert_tree_all_finite(hmjax.train(SMALL).params)
 
 
 def test_what_was_compiled_goes_when_jax_is_told_to_let_it_go():
@@ -149,7 +151,7 @@ def test_what_was_compiled_goes_when_jax_is_told_to_let_it_go():
     before = programs()
     for steps in (50, 60, 70):
         experiment = dataclasses.replace(SMALL, steps=steps)
-        single.train(experiment)
+        hmjax.train(experiment)
         hmjax.train_population(experiment, [1, 2])
     assert programs() > before + 6
     jax.clear_caches()
@@ -159,7 +161,7 @@ def test_what_was_compiled_goes_when_jax_is_told_to_let_it_go():
 @pytest.mark.parametrize("hidden", [(), slow((6, 5)), (8, 6, 4)], ids=len)
 def test_deep_and_shallow_machines_train(hidden):
     machine = hmjax.Machine(hidden=hidden, top=3)
-    progress = single.train(with_evaluation(1200, machine=machine))
+    progress = hmjax.train(with_evaluation(1200, machine=machine))
     assert np.isfinite(progress.curves["exact_nll_bits"]).all()
     assert jnp.isfinite(progress.params.prior.bias).all()
 

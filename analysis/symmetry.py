@@ -1,0 +1,113 @@
+"""How often, how fast and how far machines break the symmetry between two classes."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis import style
+from analysis.panels import (
+    ABOVE,
+    PANELS,
+    colour_of,
+    count_finite,
+    draw_legend,
+    draw_panels,
+    draw_share,
+    name_but_top,
+    settings_told,
+)
+from hmjax import Shifter
+from hmjax.store.studies import FinishedStudy
+from hmjax.study.intervals import wilson
+from hmjax.study.summary import BROKEN
+
+PUBLISHED = {1: (0, 30)}
+"""Machines that broke the symmetry, and all there were, by top units; published of the shifter."""
+
+
+def symmetry_breaking(studied: FinishedStudy) -> Figure:
+    """The share of seeds that broke the symmetry against the number of top units."""
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    axes = figure.subplots()
+    summaries = [studied.results["settings"][i] for i in settings_told(studied, "broken_share")]
+    tops = sorted({summary["sizes"][-1] for summary in summaries})
+    for top in tops:
+        mine = [summary for summary in summaries if summary["sizes"][-1] == top]
+        for i, summary in enumerate(mine):
+            x = tops.index(top) + (i - (len(mine) - 1) / 2) * min(0.12, 0.6 / len(mine))
+            colour = colour_of(i, len(mine))
+            label = name_but_top(summary) if top == tops[0] else None
+            interval = summary["broken_interval"]
+            draw_share(axes, x, summary["broken_share"], interval, colour, "o", label)
+            if len(mine) == 1:
+                text = f"{summary['broken']} of {count_finite(summary)}"
+                axes.annotate(text, (x, summary["broken_share"]), (8, 4), **ABOVE)
+    if studied.study.experiment.task == Shifter() and not studied.study.sweep.p_on:
+        for top, (hits, trials) in PUBLISHED.items():
+            if top in tops:
+                x = tops.index(top) - 0.22
+                share = hits / trials
+                draw_share(axes, x, share, wilson(hits, trials), style.GREY, "s")
+                text = f"published:\n{hits} of {trials}"
+                axes.annotate(text, (x, share), (-8, 10), **(ABOVE | {"ha": "right"}))
+    axes.set_xticks(range(len(tops)), [str(top) for top in tops])
+    axes.set_xlim(-0.9, len(tops) - 0.3)
+    axes.set_ylim(-0.03, 1.08)
+    axes.set_xlabel("top units")
+    axes.set_ylabel("share of seeds, with 95% Wilson interval")
+    if len(summaries) > len(tops):
+        draw_legend(figure, [name_but_top(summary) for summary in summaries])
+    axes.set_title(
+        f"How often the symmetry breaks: a top unit of exact |selectivity| {BROKEN} or more\n"
+        f"after {studied.results['steps']:,} steps"
+    )
+    return figure
+
+
+def time_to_break(studied: FinishedStudy) -> Figure:
+    """The share of seeds not yet broken against steps, a survival curve for each setting."""
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    axes = figure.subplots()
+    steps = studied.results["step"]
+    summaries = [studied.results["settings"][i] for i in settings_told(studied, "broken_share")]
+    for index, summary in enumerate(summaries):
+        axes.step(
+            steps,
+            summary["not_yet_broken"],
+            where="post",
+            color=colour_of(index, len(summaries)),
+            label=summary["name"] or f"{summary['seeds']} seeds",
+        )
+    style.steps_axis(axes, steps[-1])
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_ylabel("share of seeds not yet broken")
+    axes.set_title(
+        f"When the symmetry breaks: the first evaluation with |selectivity| {BROKEN} or more\n"
+        f"(every {steps[1] - steps[0]:,} steps; what remains is censored at the end)"
+    )
+    if len(summaries) > 1:
+        draw_legend(figure, [summary["name"] for summary in summaries])
+    return figure
+
+
+def selectivity_distribution(studied: FinishedStudy) -> Figure:
+    """How strong the strongest top unit of each seed is, setting by setting."""
+    shown = settings_told(studied, "broken_share")[:PANELS]
+    figure, panels = draw_panels(len(shown))
+    edges = np.linspace(0, 1, 41)
+    for index, axes in zip(shown, panels, strict=True):
+        mine = (studied.rows["setting"] == index) & ~studied.rows["diverged"]
+        values = studied.rows["strongest_selectivity"][mine]
+        counts, _ = np.histogram(values, edges)
+        colours = [style.GREY if left < BROKEN - 1e-9 else style.BLUE for left in edges[:-1]]
+        axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=colours)
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.axvline(BROKEN, color=style.BLACK, ls=":", lw=1)
+        share = studied.results["settings"][index]["broken_share"]
+        axes.set_title(f"{studied.settings[index].name or 'all seeds'}: {share:.1%} broke")
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1.08 * counts.max())
+        axes.set_xlabel("strongest |selectivity| of a machine's top units")
+        axes.set_ylabel("seeds")
+    figure.suptitle(f"Selectivity by seed; grey has not broken the symmetry (below {BROKEN})")
+    return figure

@@ -1,0 +1,138 @@
+"""What is timed."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks import baselines
+from hmjax.exact import exact_log_prob
+from hmjax.experiment import Experiment
+from hmjax.importance import importance_sampled
+from hmjax.machine import Params
+from hmjax.training import population, programs, single
+from hmjax.training.devices import compiled
+
+_STEPS = 200_000  # steps of all seeds together in one measurement, at least
+
+
+_NUMPY_STEPS = 1_000
+
+
+_BLOCK = 1000  # steps a seed, at least
+
+
+class Case(NamedTuple):
+    """Something to time.
+
+    Attributes:
+      name: what it is.
+      run: does it once, and waits until it is done.
+      amount: how many units of work that is.
+      unit: seconds times `scale` over `amount`.
+      scale: units a second.
+    """
+
+    name: str
+    run: Callable[[], Any]
+    amount: float
+    unit: str
+    scale: float
+
+
+def time_one(experiment: Experiment) -> Case:
+    return time_population(experiment, 1)._replace(name="one machine")
+
+
+def time_population(experiment: Experiment, n: int) -> Case:
+    steps = max(_BLOCK, _STEPS // n // _BLOCK * _BLOCK)
+    members = population.members_of(experiment, range(n))
+    layout = programs.laid_out(members)
+    placed = programs.place(members, layout)
+    block = compiled(programs.block_of(members, layout, steps), layout, placed)
+    return _steps(f"population of {n}", lambda: jax.block_until_ready(block(placed)), n * steps)
+
+
+def time_numpy(experiment: Experiment) -> Case:
+    params = jax.tree.map(np.array, single.init_state(experiment).learner.params)
+    rng = np.random.default_rng(0)
+    images = np.asarray(experiment.task.sample(jax.random.key(0), _NUMPY_STEPS)[0])
+
+    def noise(sizes: tuple[int, ...]) -> list[np.ndarray]:
+        return [rng.logistic(size=(1, n)).astype(np.float32) for n in sizes]
+
+    def train() -> None:
+        for image in images:
+            wake, sleep = noise(experiment.sizes[1:]), noise(experiment.sizes)
+            baselines.numpy_step(params, image[None], wake, sleep, experiment.rule.learning_rate)
+
+    return _steps("NumPy, one machine", train, _NUMPY_STEPS)
+
+
+def time_numba_one(experiment: Experiment) -> Case | None:
+    return _numba(experiment, 1, "numba, one machine")
+
+
+def time_numba_many(experiment: Experiment) -> Case | None:
+    return _numba(experiment, 64, "numba, 64 machines, one a core")
+
+
+def _numba(experiment: Experiment, n: int, name: str) -> Case | None:
+    try:
+        train = baselines.numba_trainer()
+    except ImportError:
+        return None
+    params = _machines(experiment, n)
+    steps = _STEPS // n
+    rate, p_on = experiment.rule.learning_rate, experiment.task.p_on
+    return _steps(name, lambda: train(params, steps, rate, p_on), n * steps)
+
+
+def _machines(experiment: Experiment, n: int) -> Params:
+    one = single.init_state(experiment).learner.params
+    return jax.tree.map(lambda leaf: np.repeat(np.asarray(leaf)[None], n, axis=0), one)
+
+
+def time_exact_one(experiment: Experiment) -> Case:
+    params = single.init_state(experiment).learner.params
+    images = jnp.asarray(experiment.task.support().images)
+    exact = jax.jit(exact_log_prob)
+    return _milliseconds("exact log p(v) of one", lambda: exact(params, images))
+
+
+def time_exact_many(experiment: Experiment) -> Case:
+    members = population.members_of(experiment, range(64))
+    layout = programs.laid_out(members)
+    measured = programs.place(members, layout), jnp.ones(len(members), jnp.int32)
+    function = programs.measures_of(members, layout, sampled=False)
+    exact = compiled(function, layout, measured)
+    return _milliseconds("every exact measure of 64", lambda: exact(measured))
+
+
+def time_importance_sampled(experiment: Experiment) -> Case:
+    evaluation = experiment.evaluation
+    params = single.init_state(experiment).learner.params
+    images, _ = experiment.task.sample(jax.random.key(0), evaluation.held_out)
+    sampled = jax.jit(importance_sampled)
+    key, samples = jax.random.key(0), evaluation.samples
+    name = f"importance-sampled, {evaluation.held_out} images, {samples} samples"
+    return _milliseconds(name, lambda: sampled(key, params, images, samples))
+
+
+MATMUL = "matrix product of 1024"
+
+
+def time_matmul(_: Experiment) -> Case:
+    matrix = jnp.ones((1024, 1024))
+    product = jax.jit(jnp.matmul)
+    return _milliseconds(MATMUL, lambda: product(matrix, matrix))
+
+
+def _steps(name: str, run: Callable[[], Any], steps: int) -> Case:
+    return Case(name, run, steps, "us a step and seed", 1e6)
+
+
+def _milliseconds(name: str, run: Callable[[], Any]) -> Case:
+    return Case(name, lambda: jax.block_until_ready(run()), 1, "ms", 1e3)

@@ -1,0 +1,150 @@
+"""What machines are compared by."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hmjax.exact import recognised_tops
+from hmjax.experiment import Experiment
+from hmjax.machine import Params
+from hmjax.measures import Data, data_of, held_out, state_information, state_recovery
+from hmjax.tasks import best_accuracy, entropy_bits
+from hmjax.training import single
+
+
+class Machines(NamedTuple):
+    """Trained machines of one experiment.
+
+    Attributes:
+      experiment: but for its seed.
+      rows: of `population.npz`, by name.
+      params: with a leading axis over the machines.
+    """
+
+    experiment: Experiment
+    rows: dict[str, np.ndarray]
+    params: Params
+
+
+class Measure(NamedTuple):
+    """A number that machines are compared by.
+
+    Attributes:
+      label: for people, with its unit.
+      of: the measure of each machine; NaN where it has none.
+      best: `np.min` or `np.max`, whichever is better.
+      limit: what no machine can pass, but for the luck of a sampled measure.
+    """
+
+    label: str
+    of: Callable[[Machines], np.ndarray]
+    best: Callable[[np.ndarray], float]
+    limit: Callable[[Experiment], float]
+
+
+def _recovery(machines: Machines) -> np.ndarray:
+    exact = machines.experiment.is_exact
+    return machines.rows["direction_recovery_exact" if exact else "direction_recovery"]
+
+
+def _of_tops(
+    measure: Callable[[jax.Array, Data], jax.Array],
+) -> Callable[[Machines], np.ndarray]:
+    """A measure of what q says of the top state of every image, `[n, 2**n_L]`."""
+
+    def of(machines: Machines) -> np.ndarray:
+        if not machines.experiment.is_exact:
+            return np.full(len(machines.rows["seed"]), np.nan)
+        task = machines.experiment.task
+        images, data = jnp.asarray(task.support().images), data_of(task)
+
+        def one(params: Params) -> jax.Array:
+            return measure(recognised_tops(params, images), data)
+
+        return np.asarray(jax.jit(lambda params: jax.lax.map(one, params))(machines.params))
+
+    return of
+
+
+def _sampled_nll(machines: Machines) -> np.ndarray:
+    """With `final_samples` an image, on images that no restart has gone by."""
+    experiment = machines.experiment
+
+    def one(of: tuple[jax.Array, Params]) -> jax.Array:
+        seed, params = of
+        keys = single.keys_of(seed)
+        key_importance, _ = jax.random.split(jax.random.fold_in(keys.evaluation, experiment.steps))
+        return held_out(
+            key_importance,
+            jax.random.fold_in(keys.held_out, experiment.steps),
+            params,
+            experiment.evaluation.final_samples,
+            task=experiment.task,
+            evaluation=experiment.evaluation,
+        )["is_nll_bits"]
+
+    each = jax.jit(lambda of: jax.lax.map(one, of))
+    return np.asarray(each((machines.rows["seed"], machines.params)))
+
+
+def _entropy(experiment: Experiment) -> float:
+    return entropy_bits(experiment.task.support())
+
+
+def _best_possible(experiment: Experiment) -> float:
+    return best_accuracy(experiment.task.support())
+
+
+MEASURES = {
+    "nll": Measure(
+        "NLL (bits)",
+        lambda machines: machines.rows[machines.experiment.nll],
+        np.min,
+        _entropy,
+    ),
+    "sampled": Measure(
+        "NLL, sampled (bits)",
+        _sampled_nll,
+        np.min,
+        _entropy,
+    ),
+    "kl": Measure(
+        "KL to the data (bits)", lambda machines: machines.rows["kl_bits"], np.min, lambda _: 0.0
+    ),
+    "recovery": Measure("recovery by q (share)", _recovery, np.max, _best_possible),
+    "by_state": Measure(
+        "recovery by q, by top state (share)",
+        _of_tops(
+            lambda tops, data: state_recovery(tops, data.probabilities, data.class_given_image)
+        ),
+        np.max,
+        _best_possible,
+    ),
+    "top_bits": Measure(
+        "top units' information on the image (bits)",
+        _of_tops(lambda tops, data: state_information(tops, data.probabilities)),
+        np.min,
+        lambda _: 0.0,
+    ),
+    "posterior": Measure(
+        "recovery by the posterior (share)",
+        lambda machines: machines.rows["direction_recovery_posterior"],
+        np.max,
+        _best_possible,
+    ),
+    "gap": Measure(
+        "KL(q, posterior) (bits)",
+        lambda machines: -machines.rows["elbo_bits"] - machines.rows["exact_nll_bits"],
+        np.min,
+        lambda _: 0.0,
+    ),
+    "selectivity": Measure(
+        "strongest |selectivity|",
+        lambda machines: machines.rows["strongest_selectivity"],
+        np.max,
+        lambda _: 1.0,
+    ),
+}

@@ -1,0 +1,164 @@
+"""The loop: a population of machines trained block by block, measured between blocks.
+
+A population is experiments, its members, of one program (see `hmjax.experiment`). One machine is a
+population of one. Each member is bit for bit the machine that its experiment gives alone, whatever
+the population around it: its draws depend on its seed and the step, and it takes the same steps.
+"""
+
+import functools
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import jax
+import numpy as np
+
+from hmjax.errors import Diverged
+from hmjax.experiment import Experiment, split
+from hmjax.machine import Params
+from hmjax.measures import Measures
+from hmjax.runtime.ambient import own_settings
+from hmjax.training import programs, single
+from hmjax.training.devices import Layout, compiled, compiling, gathered, put
+from hmjax.training.programs import Members, laid_out, place
+from hmjax.training.progress import (
+    EVERYTHING,
+    NOTHING_ELSE,
+    Progress,
+    Record,
+    with_axis,
+    without_axis,
+)
+
+
+@own_settings()
+def start(
+    members: Sequence[Experiment], record: Record = NOTHING_ELSE, *, together: int | None = None
+) -> Progress:
+    """A population before its first step, evaluated once.
+
+    Args:
+      members: experiments of one program, one or more, that agree in `steps` and `evaluation`.
+      record: what is recorded.
+      together: as for `train_population`.
+    """
+    layout = laid_out(members, together)
+    placed = place(members, layout)
+    # While the first evaluation is compiled and taken.
+    compiling(programs.block_of(members, layout, _ahead(members[0], 0)), layout, placed)
+    measured = _measure(members, layout, placed, record)(placed)
+    seen = placed.state, measured, _snapshot(placed, record)
+    state, measured, snapshot = gathered(seen, len(members))
+    curves = {"step": state.step[0]} | measured
+    return Progress(state, with_axis(curves), with_axis(snapshot), np.zeros(()))
+
+
+def advance(
+    members: Sequence[Experiment],
+    progress: Progress,
+    record: Record = NOTHING_ELSE,
+    *,
+    together: int | None = None,
+) -> Iterator[Progress]:
+    """Trains on to the last step, block by block.
+
+    Args:
+      members: as for `start`.
+      progress: where to go on from, by `start` or yielded before.
+      record: what is recorded, as it was before.
+      together: as for `train_population`.
+
+    Yields:
+      The progress after each block and its evaluation.
+    """
+    experiment = members[0]
+    if progress.step == experiment.steps:
+        return
+    with own_settings():
+        layout = laid_out(members, together)
+        placed = place(members, layout, progress.state)
+        measure = _measure(members, layout, placed, record)
+
+    @functools.cache
+    def block_of(steps: int) -> jax.stages.Compiled:
+        return compiling(programs.block_of(members, layout, steps), layout, placed).result()
+
+    while (done := progress.step) < experiment.steps:
+        with own_settings():
+            block = block_of(_ahead(experiment, done))
+            began = time.perf_counter()
+            placed = placed._replace(state=jax.block_until_ready(block(placed)))
+            seconds = time.perf_counter() - began
+            measured, snapshot = measure(placed), _snapshot(placed, record)
+            if single.restarts_at(experiment, done + _ahead(experiment, done)):
+                known = placed, measured[experiment.nll]
+                restart = compiled(programs.restart_of(members, layout), layout, known)
+                placed = placed._replace(state=restart(known))
+            seen = placed.state, measured, snapshot
+            state, measured, snapshot = gathered(seen, len(members))
+            curves, snapshots = jax.tree.map(
+                lambda history, new: np.concatenate([history, new[None]]),
+                (progress.curves, progress.snapshots),
+                ({"step": state.step[0]} | measured, snapshot),
+            )
+            progress = Progress(state, curves, snapshots, progress.train_seconds + seconds)
+        yield progress
+
+
+def while_finite(
+    experiment: Experiment, progress: Progress, record: Record = EVERYTHING
+) -> Iterator[Progress]:
+    """`advance` of one machine, up to where its parameters stop being finite.
+
+    Raises:
+      Diverged: if they do. What was yielded before is good.
+    """
+    for latest in advance([experiment], progress, record):
+        if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(latest.params)):
+            raise Diverged(_first_not_finite(experiment, progress, latest.step))
+        progress = latest
+        yield progress
+
+
+@own_settings()
+def _first_not_finite(experiment: Experiment, progress: Progress, by: int) -> int:
+    """The step, counted from 1, after which the parameters of one machine are not finite."""
+    key, (program, numbers) = single.keys_of(experiment.seed).steps, split(experiment)
+    state, steps = without_axis(progress.state), by - progress.step
+    finite = single.finite_after(key, numbers, state, program=program, steps=steps)
+    return progress.step + 1 + int(np.argmin(finite))
+
+
+@own_settings()
+def final_measures(experiment: Experiment, progress: Progress) -> Measures:
+    """Every measure of one machine as it stands, with `final_samples` importance samples."""
+    members = [experiment]
+    layout = laid_out(members)
+    placed = place(members, layout, progress.state)
+    samples = experiment.evaluation.final_samples
+    measured = _measure(members, layout, placed, EVERYTHING, samples)(placed)
+    return without_axis(gathered(measured, 1))
+
+
+def _measure(
+    members: Sequence[Experiment],
+    layout: Layout,
+    placed: Members,
+    record: Record,
+    samples: int | None = None,
+) -> Callable[[Members], Measures]:
+    """What measures members on their devices, with so many importance samples an image."""
+    samples = members[0].evaluation.samples if samples is None else samples
+    each = put(np.full(len(members), samples, np.int32), layout)
+    function = programs.measures_of(members, layout, sampled=record.sampled)
+    measure = compiled(function, layout, (placed, each))
+    return lambda placed: measure((placed, each))
+
+
+def _snapshot(placed: Members, record: Record) -> Params | None:
+    return placed.state.learner.params if record.snapshots else None
+
+
+def _ahead(experiment: Experiment, done: int) -> int:
+    """How many steps there are from step `done` to the next evaluation."""
+    every = experiment.evaluation.every
+    return min(every - done % every, experiment.steps - done)

@@ -1,0 +1,123 @@
+"""What a population has come to so far: its state, its curves, its snapshots."""
+
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from hmjax import measures
+from hmjax.experiment import Experiment, split
+from hmjax.machine import Params
+from hmjax.measures import Measures
+from hmjax.runtime.ambient import own_settings
+from hmjax.training import single
+from hmjax.training.single import TrainState
+
+
+class Record(NamedTuple):
+    """What is recorded at each evaluation besides the exact measures.
+
+    Attributes:
+      sampled: the sampled measures (see `hmjax.measures.evaluate`).
+      snapshots: the machines.
+    """
+
+    sampled: bool = False
+    snapshots: bool = False
+
+
+EVERYTHING = Record(sampled=True, snapshots=True)
+
+
+NOTHING_ELSE = Record()
+
+
+class Progress(NamedTuple):
+    """A population so far; saved and loaded again, it goes on to the same bits.
+
+    Attributes:
+      state: where training stands, NumPy arrays with a leading axis over the members.
+      curves: NumPy arrays by measure, `[evaluations, s, ...]`, and `step`, `[evaluations]`.
+      snapshots: the machines at each evaluation, with leading axes `[evaluations, s]`, if recorded.
+      train_seconds: float64 `[]`, spent in training, without compiling and measuring.
+    """
+
+    state: TrainState
+    curves: Measures
+    snapshots: Params | None
+    train_seconds: np.ndarray
+
+    @property
+    def params(self) -> Params:
+        """The machines as they stand."""
+        return self.state.learner.params
+
+    @property
+    def step(self) -> int:
+        """How many steps each machine has taken."""
+        return int(self.curves["step"][-1])
+
+
+def alone(progress: Progress) -> Progress:
+    """The progress of a population of one machine, without the axis over members."""
+    curves = {name: c if name == "step" else c[:, 0] for name, c in progress.curves.items()}
+    snapshots = jax.tree.map(lambda leaf: leaf[:, 0], progress.snapshots)
+    return Progress(without_axis(progress.state), curves, snapshots, progress.train_seconds)
+
+
+def population_of_one(progress: Progress) -> Progress:
+    """What `alone` is given, from what it gives."""
+    curves = {name: c if name == "step" else c[:, None] for name, c in progress.curves.items()}
+    snapshots = jax.tree.map(lambda leaf: leaf[:, None], progress.snapshots)
+    return Progress(with_axis(progress.state), curves, snapshots, progress.train_seconds)
+
+
+@own_settings()
+def template_of(
+    experiment: Experiment, members: int | None, record: Record = NOTHING_ELSE
+) -> Progress:
+    """The shapes of a progress, -1 standing for however many evaluations.
+
+    Args:
+      experiment: of the members, but for their seeds and numbers.
+      members: how many; `None` for one `alone`.
+      record: what is recorded.
+    """
+    axes = () if members is None else (members,)
+
+    def first(seed: jax.Array) -> tuple[TrainState, Measures]:
+        program, numbers = split(experiment)
+        keys = single.keys_of(seed)
+        state = single.first_state(keys.init, numbers, program=program)
+        measured = measures.evaluate(
+            keys.evaluation,
+            keys.held_out,
+            state.learner.params,
+            experiment.evaluation.samples,
+            task=experiment.task,
+            evaluation=experiment.evaluation,
+            sampled=record.sampled,
+        )
+        return state, measured
+
+    def leading(tree: Any, *axes: int) -> Any:
+        return jax.tree.map(lambda x: jax.ShapeDtypeStruct((*axes, *x.shape), x.dtype), tree)
+
+    state, measured = jax.eval_shape(first, jax.ShapeDtypeStruct((), np.uint32))
+    params = state.learner.params
+    return Progress(
+        leading(state, *axes),
+        leading(measured, -1, *axes) | {"step": leading(state.step, -1)},
+        leading(params, -1, *axes) if record.snapshots else None,
+        np.zeros(()),
+    )
+
+
+def with_axis(tree: Any) -> Any:
+    """Arrays with a leading axis of one."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[None], tree)
+
+
+def without_axis(tree: Any) -> Any:
+    """The first of arrays along their leading axis."""
+    return jax.tree.map(lambda leaf: leaf[0], tree)
