@@ -9,9 +9,9 @@ Source: Salmon, Moraes, Dror & Shaw, Parallel random numbers: as easy as 1, 2, 3
 
 import itertools
 import math
+from typing import Any
 
 import jax
-import jax.extend
 import jax.numpy as jnp
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
@@ -45,6 +45,8 @@ def key_of(seed: int | jax.Array) -> jax.Array:
 
 def unrolled(key: jax.Array) -> jax.Array:
     """The same key, to be drawn from by the unrolled cipher; the bits stay the same.
+
+    Where JAX has no room for a cipher of one's own, it is drawn from by JAX's, which is slower.
 
     Args:
       key: a `jax.random.key` of the default implementation, of any shape.
@@ -81,12 +83,21 @@ def _fold_in(key: jax.Array, data: int | jax.Array) -> jax.Array:
     return jnp.stack(_cipher(key, jnp.asarray(data).astype(jnp.uint32)), axis=-1)
 
 
-_UNROLLED = jax.extend.random.define_prng_impl(
-    key_shape=(2,),
-    seed=_seed,
-    split=_split,
-    random_bits=_random_bits,
-    fold_in=_fold_in,
-    name="threefry2x32_unrolled",
-    tag="fryu",
-)
+def _defined() -> Any:
+    try:
+        from jax.extend.random import define_prng_impl
+
+        return define_prng_impl(
+            key_shape=(2,),
+            seed=_seed,
+            split=_split,
+            random_bits=_random_bits,
+            fold_in=_fold_in,
+            name="threefry2x32_unrolled",
+            tag="fryu",
+        )
+    except (ImportError, AttributeError, TypeError):  # jax.extend promises nothing
+        return "threefry2x32"
+
+
+_UNROLLED = _defined()

@@ -199,6 +199,15 @@ def _of_all(mine: Any) -> np.ndarray:
     return np.asarray(jax.jit(lambda x: x, out_shardings=everywhere)(all_of_it).addressable_data(0))
 
 
+def gathered(tree: Any) -> Any:
+    """Arrays that are on the devices of all hosts, as NumPy arrays on each host."""
+    if jax.process_count() > 1:
+        from jax.experimental import multihost_utils
+
+        tree = multihost_utils.process_allgather(tree, tiled=True)
+    return jax.tree.map(np.asarray, tree)
+
+
 def _check_free(port: int) -> None:
     try:
         socket.create_server(("", port)).close()

@@ -12,13 +12,11 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from hmjax.runtime import hosts
 from hmjax.runtime.ambient import default_device, devices, own_settings
-
-Options = dict[str, bool | str]
-"""Of the compiler."""
+from hmjax.runtime.compiler import Options, compile_with
 
 _MEMBERS = PartitionSpec("member")
 
@@ -77,8 +75,7 @@ def put(tree: Any, layout: Layout) -> Any:
 
 def gathered(tree: Any, members: int) -> Any:
     """What is on the devices of all hosts as NumPy arrays on each host, without the padding."""
-    tree = multihost_utils.process_allgather(tree, tiled=True)
-    return jax.tree.map(lambda leaf: np.asarray(leaf)[:members], tree)
+    return jax.tree.map(lambda leaf: leaf[:members], hosts.gathered(tree))
 
 
 def each(function: Callable, layout: Layout, at_most: int | None = None) -> Callable:
@@ -113,7 +110,7 @@ def compiled(function: Function, layout: Layout, arguments: Any) -> jax.stages.C
       layout: the devices.
       arguments: like those it will be given, with a leading axis over places.
     """
-    return _on_devices.lower(function, layout, arguments).compile(function.options)
+    return compile_with(_on_devices.lower(function, layout, arguments), function.options)
 
 
 def compiling(function: Function, layout: Layout, arguments: Any) -> Future[jax.stages.Compiled]:

@@ -15,15 +15,12 @@ import numpy as np
 from hmjax import measures
 from hmjax.experiment import Experiment, Numbers, Program, split, varying
 from hmjax.measures import Data, Measures
+from hmjax.runtime.compiler import MANY_SMALL_KERNELS
 from hmjax.training import single
 from hmjax.training.devices import Function, Layout, compiled, each, lay_out, put
 from hmjax.training.single import Keys, TrainState
 
 _MEASURED_AT_ONCE = 16  # members; the exact measures of one of 32-16-4 take some 20 MB
-
-# Measures are many small kernels, which take longer to compile than to run; this makes them no
-# slower.
-_OF_MEASURES: dict[str, bool | str] = {"xla_backend_optimization_level": "1"}
 
 
 class Members(NamedTuple):
@@ -127,7 +124,7 @@ def measures_of(members: Sequence[Experiment], layout: Layout, *, sampled: bool)
         return jax.tree.map(lambda leaf: jnp.where(finite, leaf, jnp.nan), measured)
 
     name = "measures", program, evaluation, sampled, *tasks
-    return Function(name, each(one, layout, at_most=_MEASURED_AT_ONCE), _OF_MEASURES)
+    return Function(name, each(one, layout, at_most=_MEASURED_AT_ONCE), MANY_SMALL_KERNELS)
 
 
 def restart_of(members: Sequence[Experiment], layout: Layout) -> Function:
