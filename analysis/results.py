@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from analysis import style
 from hmjax.store import files
 from hmjax.study.comparison import SELECTIVE, Comparison, Goal, Outcome, value_of
-from hmjax.study.criteria import MEASURES, Measure
+from hmjax.study.criteria import CRITERIA, Criterion
 from hmjax.study.intervals import wilson
 
 PAGE = """# Results
@@ -36,7 +36,7 @@ def columns(comparison: Comparison, *, selective: bool) -> list[str]:
       comparison: what is compared.
       selective: whether it is known of any arm how many machines are direction selective.
     """
-    measures = [MEASURES[each] for each in comparison.measures]
+    measures = [CRITERIA[each] for each in comparison.measures]
     names = ["", "machines", "steps each"]
     names += [f"{each.label}, median (quartiles)" for each in measures]
     names += [f"best {each.label.split(' (')[0]}" for each in measures]
@@ -53,7 +53,7 @@ def section(name: str, comparison: Comparison, arms: Sequence[Outcome], picture:
       arms: what each arm came to.
       picture: where its picture is, relative to the page.
     """
-    measures = [MEASURES[each] for each in comparison.measures]
+    measures = [CRITERIA[each] for each in comparison.measures]
     selective = any(arm.selective >= 0 for arm in arms)
     header = columns(comparison, selective=selective)
     lines = [f"## {comparison.title}", "", comparison.about, ""]
@@ -89,7 +89,7 @@ def draw(comparison: Comparison, arms: Sequence[Outcome]) -> Figure:
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for name, axes in zip(comparison.measures, panels, strict=False):
         goals = [goal for goal in comparison.goals if goal.measure == name]
-        _strips(axes, MEASURES[name], [arm.values[name] for arm in arms], arms, goals)
+        _strips(axes, CRITERIA[name], [arm.values[name] for arm in arms], arms, goals)
     for left_over in panels[count:]:
         left_over.remove()
     panels[0].set_yticks(range(len(arms)), [arm.arm.name for arm in arms])
@@ -123,7 +123,7 @@ def write(page: Path, sections: dict[str, str]) -> None:
 
 def _strips(
     axes: Axes,
-    measure: Measure,
+    measure: Criterion,
     values: Sequence[np.ndarray],
     arms: Sequence[Outcome],
     goals: Sequence[Goal],
@@ -162,7 +162,7 @@ def _strips(
 
 def _goal(goal: Goal, arms: Sequence[Outcome]) -> str:
     value = value_of(goal, list(arms))
-    measure = MEASURES[goal.measure]
+    measure = CRITERIA[goal.measure]
     higher = goal.of == "share" or measure.best is np.max
     what = "share of direction-selective machines" if goal.of == "share" else measure.label
     of = "" if goal.of == "share" else f"{goal.of} "

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hmjax import Experiment
+from hmjax.measures.table import MEASURES, STRONGEST
 from hmjax.study.sweeps import Part, Study, bytes_a_member
 
 PUBLISHED: dict[str, dict[str, str]] = {
@@ -14,6 +15,8 @@ PUBLISHED: dict[str, dict[str, str]] = {
 }
 """What was published of the experiments' own settings (see README), as printed."""
 
+_SHOWN = ("exact_nll_bits", "is_nll_bits", "direction_recovery_exact", "direction_recovery")
+
 
 def render(experiment: Experiment, results: dict[str, Any]) -> str:
     """The table: measure, this run, the published figure, the floor or the best possible."""
@@ -21,14 +24,14 @@ def render(experiment: Experiment, results: dict[str, Any]) -> str:
     entropy = f"{results['entropy_bits']:.3f}"
     best = f"{results['direction_recovery_best_possible']:.3f}"
     published = PUBLISHED.get(experiment.name, {})
+    bounds = {"is_nll_bits": entropy, "exact_nll_bits": entropy, "kl_bits": "0"}
+    bounds["elbo_bits"] = f"-{entropy}"
     rows = [
-        ("NLL, importance-sampled (bits)", "is_nll_bits", entropy),
-        ("NLL, exact (bits)", "exact_nll_bits", entropy),
-        ("KL to the data, exact (bits)", "kl_bits", "0"),
-        ("ELBO, exact (bits)", "elbo_bits", f"-{entropy}"),
-        (f"{kind} recovery, sampled", "direction_recovery", best),
-        (f"{kind} recovery, exact", "direction_recovery_exact", best),
-        (f"{kind} recovery, posterior", "direction_recovery_posterior", best),
+        (each.label.replace("recovery", f"{kind} recovery"), each.name, bounds.get(each.name, best))
+        for each in MEASURES.values()
+        if each.better
+    ]
+    rows += [
         ("training (seconds)", "train_seconds", ""),
         ("steps a second", "steps_per_second", ""),
     ]
@@ -108,21 +111,17 @@ def _setting(folder: Path, index: int, setting: dict[str, Any]) -> list[str]:
         return lines
     header = f"  {'measure':<32}{'median':>9}{'quartiles':>19}{'5% to 95%':>19}"
     lines.append(f"{header}  best (seed), worst (seed)")
-    for label, name in (
-        ("NLL, exact (bits)", "exact_nll_bits"),
-        ("NLL, sampled (bits)", "is_nll_bits"),
-        ("recovery, exact", "direction_recovery_exact"),
-        ("recovery, sampled", "direction_recovery"),
-        ("strongest |selectivity|, exact", "strongest_selectivity"),
-    ):
-        if (spread := setting[name]) is None:
+    for each in (*(MEASURES[name] for name in _SHOWN), STRONGEST):
+        if (spread := setting[each.name]) is None:
             continue
         quartiles = f"{spread['p25']:.3f} to {spread['p75']:.3f}"
         tails = f"{spread['p5']:.3f} to {spread['p95']:.3f}"
         ends = ", ".join(
             f"{spread[end]['value']:.3f} ({spread[end]['seed']})" for end in ("best", "worst")
         )
-        lines.append(f"  {label:<32}{spread['median']:>9.3f}{quartiles:>19}{tails:>19}  {ends}")
+        lines.append(
+            f"  {each.label:<32}{spread['median']:>9.3f}{quartiles:>19}{tails:>19}  {ends}"
+        )
     if setting["never_broke"]:
         lines.append(f"  never broke the symmetry: seeds {_few(setting['never_broke'])}")
     extremes: dict[str, int] = {}

@@ -18,6 +18,7 @@ from hmjax.importance import importance_sampled
 from hmjax.machine import Params
 from hmjax.measures.fantasies import selectivity, shown_exactly, variants
 from hmjax.measures.recovery import class_recovery
+from hmjax.measures.table import MEASURES, shape_of
 from hmjax.measures.units import NATS_PER_BIT
 from hmjax.runtime.ambient import own_generator
 from hmjax.settings import Settings
@@ -183,13 +184,11 @@ def enumerated(params: Params, task: Task, data: Data) -> Measures:
     sizes = machine.sizes_of(params)
     tops, classes = sizes[-1], len(task.class_labels)
     if not exact.is_enumerable(sizes, len(support.images)):
-        scalars = ("exact_nll_bits", "kl_bits", "elbo_bits", "direction_recovery_exact")
-        lengths = {name: () for name in (*scalars, "direction_recovery_posterior")} | {
-            "selectivity_exact": (tops,),
-            "shown_given_top_exact": (tops + 1, classes + 2),
-            "fantasies_exact": (classes + 2,),
+        return {
+            each.name: jnp.full(shape_of(each, tops, classes), jnp.nan, jnp.float32)
+            for each in MEASURES.values()
+            if each.is_exact
         }
-        return {name: jnp.full(shape, jnp.nan, jnp.float32) for name, shape in lengths.items()}
 
     p_data, class_given_image, entropy = data
     images = jnp.asarray(support.images)

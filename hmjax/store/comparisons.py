@@ -42,6 +42,6 @@ def read_all(comparison: Comparison, folder: Path) -> list[Outcome]:
 
 
 def reached_by(arm: Arm, studied: FinishedStudy, measures: Sequence[str]) -> Outcome:
-    """What a finished arm came to, by some of `MEASURES`."""
+    """What a finished arm came to, by some of `CRITERIA`."""
     machines = Machines(studied.settings[0].experiment, studied.rows, studied.params[0])
     return reached(arm, machines, studied.results["train_seconds"], measures)

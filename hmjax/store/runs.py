@@ -19,6 +19,7 @@ from hmjax.errors import InvalidInput
 from hmjax.experiment import Experiment
 from hmjax.machine import Params
 from hmjax.measures import Measures
+from hmjax.measures.table import MEASURES
 from hmjax.store import files, folders
 from hmjax.study.summary import about
 from hmjax.tasks import shown_names
@@ -26,31 +27,10 @@ from hmjax.training import loop
 from hmjax.training.progress import EVERYTHING, Progress, alone, template_of
 
 PROMISED = (
-    "task",
-    "classes",
-    "sizes",
-    "seed",
-    "steps",
-    "train_seconds",
-    "total_seconds",
-    "steps_per_second",
-    "entropy_bits",
-    "is_nll_bits",
-    "exact_nll_bits",
-    "kl_bits",
-    "elbo_bits",
-    "direction_recovery",
-    "direction_recovery_exact",
-    "direction_recovery_posterior",
-    "direction_recovery_best_possible",
-    "selectivity",
-    "selectivity_exact",
-    "p_right_given_top",
-    "p_left_given_top",
-    "shown_given_top",
-    "shown_given_top_exact",
-    "fantasies",
-    "fantasies_exact",
+    *("task", "classes", "sizes", "seed", "steps", "entropy_bits"),
+    *("train_seconds", "total_seconds", "steps_per_second"),
+    *("direction_recovery_best_possible", "p_right_given_top", "p_left_given_top"),
+    *MEASURES,
 )
 """What every `results.json` holds, besides its seal (see `hmjax.store.folders.seal`)."""
 

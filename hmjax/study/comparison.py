@@ -11,7 +11,7 @@ import numpy as np
 from hmjax.errors import require
 from hmjax.runtime.ambient import own_settings
 from hmjax.settings import Settings
-from hmjax.study.criteria import MEASURES, Machines
+from hmjax.study.criteria import CRITERIA, Machines
 from hmjax.study.sweeps import Study, settings_of
 
 SELECTIVE = 0.3
@@ -31,7 +31,7 @@ class Arm(Settings):
     best_of: int = 1
     """Machines of consecutive seeds of which one counts, for the steps of all."""
     best_by: str = "nll"
-    """Which one: the best by this of `MEASURES`."""
+    """Which one: the best by this of `CRITERIA`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -55,7 +55,7 @@ class Goal(NamedTuple):
 
     Attributes:
       arm: its name.
-      measure: one of `MEASURES`.
+      measure: one of `CRITERIA`.
       of: the median or the best of its machines, or the share of them that is selective.
       bound: to be passed.
     """
@@ -75,7 +75,7 @@ class Comparison(Settings):
     """What is asked, what is compared and what to look for."""
     arms: tuple[Arm, ...]
     measures: tuple[str, ...]
-    """Of `MEASURES`, in the order they are shown; the first is drawn largest."""
+    """Of `CRITERIA`, in the order they are shown; the first is drawn largest."""
     goals: tuple[Goal, ...] = ()
 
     def with_seeds(self, seeds: int) -> "Comparison":
@@ -105,8 +105,8 @@ class Outcome(NamedTuple):
 
 @own_settings()
 def reached(arm: Arm, every: Machines, train_seconds: float, measures: Sequence[str]) -> Outcome:
-    """What an arm came to whose machines took so long to train, by some of `MEASURES`."""
-    by, of = MEASURES[arm.best_by], MEASURES[arm.best_by].of(every)
+    """What an arm came to whose machines took so long to train, by some of `CRITERIA`."""
+    by, of = CRITERIA[arm.best_by], CRITERIA[arm.best_by].of(every)
     counts = ~every.rows["diverged"] & np.isfinite(of)
     worst = np.inf if by.best is np.min else -np.inf
     ranked = np.where(counts, of, worst).reshape(-1, arm.best_of)
@@ -117,7 +117,7 @@ def reached(arm: Arm, every: Machines, train_seconds: float, measures: Sequence[
     params = jax.tree.map(lambda leaf: leaf[chosen], every.params)
     machines = Machines(every.experiment, rows, params)
     nothing = np.empty(0)
-    values = {name: MEASURES[name].of(machines) if len(chosen) else nothing for name in measures}
+    values = {name: CRITERIA[name].of(machines) if len(chosen) else nothing for name in measures}
     known = rows["selectivity_known"].all()
     selective = int((rows["strongest_selectivity"] >= SELECTIVE).sum()) if known else -1
     return Outcome(arm, values, selective, train_seconds)
@@ -131,4 +131,4 @@ def value_of(goal: Goal, arms: list[Outcome]) -> float:
         return math.nan
     if goal.of == "share":
         return it.selective / len(values)
-    return float(MEASURES[goal.measure].best(values) if goal.of == "best" else np.median(values))
+    return float(CRITERIA[goal.measure].best(values) if goal.of == "best" else np.median(values))

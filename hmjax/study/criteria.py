@@ -29,7 +29,7 @@ class Machines(NamedTuple):
     params: Params
 
 
-class Measure(NamedTuple):
+class Criterion(NamedTuple):
     """A number that machines are compared by.
 
     Attributes:
@@ -98,24 +98,24 @@ def _best_possible(experiment: Experiment) -> float:
     return best_accuracy(experiment.task.support())
 
 
-MEASURES = {
-    "nll": Measure(
+CRITERIA = {
+    "nll": Criterion(
         "NLL (bits)",
         lambda machines: machines.rows[machines.experiment.nll],
         np.min,
         _entropy,
     ),
-    "sampled": Measure(
+    "sampled": Criterion(
         "NLL, sampled (bits)",
         _sampled_nll,
         np.min,
         _entropy,
     ),
-    "kl": Measure(
+    "kl": Criterion(
         "KL to the data (bits)", lambda machines: machines.rows["kl_bits"], np.min, lambda _: 0.0
     ),
-    "recovery": Measure("recovery by q (share)", _recovery, np.max, _best_possible),
-    "by_state": Measure(
+    "recovery": Criterion("recovery by q (share)", _recovery, np.max, _best_possible),
+    "by_state": Criterion(
         "recovery by q, by top state (share)",
         _of_tops(
             lambda tops, data: state_recovery(tops, data.probabilities, data.class_given_image)
@@ -123,25 +123,25 @@ MEASURES = {
         np.max,
         _best_possible,
     ),
-    "top_bits": Measure(
+    "top_bits": Criterion(
         "top units' information on the image (bits)",
         _of_tops(lambda tops, data: state_information(tops, data.probabilities)),
         np.min,
         lambda _: 0.0,
     ),
-    "posterior": Measure(
+    "posterior": Criterion(
         "recovery by the posterior (share)",
         lambda machines: machines.rows["direction_recovery_posterior"],
         np.max,
         _best_possible,
     ),
-    "gap": Measure(
+    "gap": Criterion(
         "KL(q, posterior) (bits)",
         lambda machines: -machines.rows["elbo_bits"] - machines.rows["exact_nll_bits"],
         np.min,
         lambda _: 0.0,
     ),
-    "selectivity": Measure(
+    "selectivity": Criterion(
         "strongest |selectivity|",
         lambda machines: machines.rows["strongest_selectivity"],
         np.max,

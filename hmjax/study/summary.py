@@ -1,6 +1,6 @@
 """What a study came to: a row for each machine, and the statistics of each setting."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -9,6 +9,7 @@ import numpy as np
 from hmjax import measures
 from hmjax.experiment import Experiment
 from hmjax.machine import Params
+from hmjax.measures.table import MEASURES, STRONGEST
 from hmjax.study import intervals
 from hmjax.study.sweeps import Part, Study, settings_of
 from hmjax.tasks import best_accuracy, entropy_bits
@@ -17,17 +18,8 @@ from hmjax.training.progress import Progress
 BROKEN = 0.1
 """A machine has broken the symmetry when a top unit's exact |selectivity| is at least this."""
 
-_BEST: dict[str, Callable[[np.ndarray], Any]] = {
-    "strongest_selectivity": np.nanargmax,
-    "exact_nll_bits": np.nanargmin,
-    "kl_bits": np.nanargmin,
-    "elbo_bits": np.nanargmax,
-    "direction_recovery_exact": np.nanargmax,
-    "direction_recovery_posterior": np.nanargmax,
-    "is_nll_bits": np.nanargmin,
-    "direction_recovery": np.nanargmax,
-}
-"""What is told of a setting's machines, measure by measure, and which of them is best."""
+_TOLD = [STRONGEST, *(each for each in MEASURES.values() if each.better)]
+"""What is told of a setting's machines."""
 
 
 class TrainedPart(NamedTuple):
@@ -105,8 +97,10 @@ def summarise(
                 "selective_units": units.tolist() if known else None,
                 "nll": setting.experiment.nll,
                 **{
-                    name: _spread(seeds, mine[name][good], best) if name in mine else None
-                    for name, best in _BEST.items()
+                    each.name: _spread(seeds, mine[each.name][good], each.better)
+                    if each.name in mine
+                    else None
+                    for each in _TOLD
                 },
                 "never_broke": seeds[~broken & np.isinf(times)].tolist() if known else None,
             }
@@ -205,14 +199,13 @@ def _has_selectivity(experiment: Experiment) -> bool:
     return len(experiment.task.class_labels) == 2
 
 
-def _spread(
-    seeds: np.ndarray, values: np.ndarray, best: Callable[[np.ndarray], Any]
-) -> dict[str, Any] | None:
+def _spread(seeds: np.ndarray, values: np.ndarray, better: str | None) -> dict[str, Any] | None:
     """Quantiles of values by seed, and which seeds are best, worst and in the middle."""
     spread = intervals.quantiles(values)
     if spread is None:
         return None
-    worst = np.nanargmin if best is np.nanargmax else np.nanargmax
+    ends = np.nanargmin, np.nanargmax
+    best, worst = ends if better == "lower" else ends[::-1]
     middle = np.nanargmin(np.abs(values - spread["median"]))
     named = {"best": best(values), "worst": worst(values), "middle": middle}
     return spread | {

@@ -14,7 +14,7 @@ from hmjax import InvalidInput
 from hmjax.store import comparisons, studies
 from hmjax.study import comparison
 from hmjax.study.comparison import Arm, Comparison, Goal
-from hmjax.study.criteria import MEASURES
+from hmjax.study.criteria import CRITERIA
 from hmjax.study.sweeps import Study
 
 SMALL = hmjax.Experiment(
@@ -138,14 +138,14 @@ def test_what_is_not_known_is_never_the_best(tiny, monkeypatch):
     arm = dataclasses.replace(TINY.arms[1], best_by="top_bits")
     studied = studies.read(comparisons.folder_of(TINY, TINY.arms[1], tiny / "runs/compare-tiny"))
     nan, inf = np.nan, np.inf
-    known = MEASURES["top_bits"]
+    known = CRITERIA["top_bits"]
     for of, chosen in (
         ([nan, 2, 3, nan, nan, nan], [1, 2]),
         ([2, 1, nan, nan, -inf, 5], [1, 5]),
         ([nan] * 6, []),
     ):
         measure = known._replace(of=lambda _, of=of: np.array(of))
-        monkeypatch.setitem(MEASURES, "top_bits", measure)
+        monkeypatch.setitem(CRITERIA, "top_bits", measure)
         reached = comparisons.reached_by(arm, studied, ("nll",))
         expected = studied.rows["exact_nll_bits"][chosen]
         np.testing.assert_array_equal(reached.values["nll"], expected)
@@ -216,11 +216,11 @@ def test_the_comparisons_hold_together(name):
     it = configs.load_comparison(name)
     arms = [arm.name for arm in it.arms]
     assert len(set(arms)) == len(arms)
-    assert set(it.measures) <= set(MEASURES)
+    assert set(it.measures) <= set(CRITERIA)
     assert {goal.arm for goal in it.goals} <= set(arms)
     assert {goal.measure for goal in it.goals} <= set(it.measures)
     assert all(arm.study.seeds // arm.best_of >= 64 for arm in it.arms)
-    assert {arm.best_by for arm in it.arms} <= set(MEASURES)
+    assert {arm.best_by for arm in it.arms} <= set(CRITERIA)
     assert "\n" not in it.about
     page = (ROOT / "RESULTS.md").read_text()
     section = page[page.index(f"<!-- {name} -->") : page.index(f"<!-- /{name} -->")]

@@ -1,0 +1,55 @@
+"""The table of measures: what each is called, how it is shown, which direction is better.
+
+Results, statistics, tables of people and templates read it; one more measure is a line here and its
+computation in `evaluation`.
+"""
+
+from typing import Literal, NamedTuple
+
+
+class Measure(NamedTuple):
+    """A measure of one machine.
+
+    Attributes:
+      name: in results, curves and rows.
+      label: for people, with its unit.
+      better: which direction is, if either.
+      is_exact: whether it is taken by enumeration, and not by sampling.
+      axes: of its array: the top units, the top states that are held (one-hot, and all off), or what
+        fantasies can show; none for a number.
+    """
+
+    name: str
+    label: str
+    better: Literal["lower", "higher"] | None
+    is_exact: bool
+    axes: tuple[Literal["top", "held", "shown"], ...] = ()
+
+
+MEASURES = {
+    measure.name: measure
+    for measure in (
+        Measure("is_nll_bits", "NLL, importance-sampled (bits)", "lower", False),
+        Measure("exact_nll_bits", "NLL, exact (bits)", "lower", True),
+        Measure("kl_bits", "KL to the data, exact (bits)", "lower", True),
+        Measure("elbo_bits", "ELBO, exact (bits)", "higher", True),
+        Measure("direction_recovery", "recovery, sampled", "higher", False),
+        Measure("direction_recovery_exact", "recovery, exact", "higher", True),
+        Measure("direction_recovery_posterior", "recovery, posterior", "higher", True),
+        Measure("selectivity", "selectivity, sampled", None, False, ("top",)),
+        Measure("selectivity_exact", "selectivity, exact", None, True, ("top",)),
+        Measure("shown_given_top", "P(shown | top), sampled", None, False, ("held", "shown")),
+        Measure("shown_given_top_exact", "P(shown | top), exact", None, True, ("held", "shown")),
+        Measure("fantasies", "P(shown), sampled", None, False, ("shown",)),
+        Measure("fantasies_exact", "P(shown), exact", None, True, ("shown",)),
+    )
+}
+
+STRONGEST = Measure("strongest_selectivity", "strongest |selectivity|, exact", "higher", True)
+"""Of a machine of a study: that of its top units."""
+
+
+def shape_of(measure: Measure, tops: int, classes: int) -> tuple[int, ...]:
+    """The shape of a measure of a machine with so many top units and classes to tell apart."""
+    lengths = {"top": tops, "held": tops + 1, "shown": classes + 2}
+    return tuple(lengths[axis] for axis in measure.axes)
