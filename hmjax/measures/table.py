@@ -15,8 +15,8 @@ class Measure(NamedTuple):
       label: for people, with its unit.
       better: which direction is, if either.
       is_exact: whether it is taken by enumeration, and not by sampling.
-      axes: of its array: the top units, the top states that are held (one-hot, and all off), or what
-        fantasies can show; none for a number.
+      axes: of its array: the top units, the top states that are held (one-hot, and all off), or
+        what fantasies can show; none for a number.
     """
 
     name: str
