@@ -9,6 +9,7 @@ import pytest
 from helpers import every_state, random_params, slow
 
 import hmjax
+from benchmarks import baselines
 from hmjax import (
     Bars,
     InvalidInput,
@@ -16,7 +17,6 @@ from hmjax import (
     Reweighted,
     Shifter,
     WakeSleep,
-    baselines,
     exact,
     machine,
 )
