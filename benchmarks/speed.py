@@ -31,7 +31,7 @@ from benchmarks.cases import (
 )
 from hmjax.experiment import Experiment
 from hmjax.runtime.ambient import own_settings
-from hmjax.store.folders import environment
+from hmjax.store.environment import environment
 
 POPULATIONS = (4, 16, 64, 256, 1024, 4096)
 

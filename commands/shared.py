@@ -51,16 +51,18 @@ def trained(what: Experiment | Study, folder: Path, *, again: Sequence[str]) -> 
             print(table.plan(what, parts))
     else:
         total = what.steps
-    with (
-        saying("what was trained is kept. Go on with", again),
-        tqdm.tqdm(total=total, unit=" steps", unit_scale=True, disable=not hosts.is_first()) as bar,
-    ):
+    bars: list[tqdm.tqdm] = []
+    with saying("what was trained is kept. Go on with", again), contextlib.ExitStack() as stack:
 
         def show(done: int, latest: Progress) -> None:
+            if not bars:  # not while the first programs are compiled
+                quiet = not hosts.is_first()
+                bar = tqdm.tqdm(total=total, unit=" steps", unit_scale=True, disable=quiet)
+                bars.append(stack.enter_context(bar))
             if isinstance(what, Experiment):
                 nll = latest.curves[what.nll][-1, 0]
-                bar.set_postfix_str(f"NLL {nll:.3f} bits", refresh=False)
-            bar.update(done - bar.n)
+                bars[0].set_postfix_str(f"NLL {nll:.3f} bits", refresh=False)
+            bars[0].update(done - bars[0].n)
 
         try:
             return work.carry_out(folder, show, note, what=what)
@@ -74,7 +76,7 @@ def draw(folder: Path, *, fps: float) -> None:
     from analysis import pictures, populations
 
     with saying("all is trained. Draw its pictures by", ["figures", str(folder)]):
-        if isinstance(folders.read_settings(folder), Study):
+        if isinstance(folders.settings_here(folder), Study):
             drawn = populations.draw_all(studies.read(folder))
         else:
             drawn = pictures.draw_all(runs.read(folder), fps=fps)
@@ -85,7 +87,7 @@ def are_drawn(folder: Path) -> bool:
     """Whether every picture of a finished run or study is there."""
     from analysis import pictures, populations
 
-    if isinstance(folders.read_settings(folder), Study):
+    if isinstance(folders.settings_here(folder), Study):
         return populations.are_drawn(studies.read(folder))
     return pictures.are_drawn(runs.read(folder))
 

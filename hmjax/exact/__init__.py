@@ -7,7 +7,6 @@ from hmjax.exact.likelihood import (
     recognition_bound,
 )
 from hmjax.exact.sums import (
-    ENUMERABLE,
     Marginal,
     all_states,
     expectation,
@@ -16,7 +15,6 @@ from hmjax.exact.sums import (
 )
 
 __all__ = [
-    "ENUMERABLE",
     "Marginal",
     "all_states",
     "exact_log_prob",

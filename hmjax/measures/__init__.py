@@ -11,23 +11,17 @@ from hmjax.measures.evaluation import (
 )
 from hmjax.measures.fantasies import (
     generative_fields,
-    one_hot_and_off,
     recognition_fields,
     selectivity,
-    shown_exactly,
     variants,
 )
 from hmjax.measures.recovery import (
-    MAX_SIGNED_UNITS,
     class_recovery,
     state_information,
     state_recovery,
 )
-from hmjax.measures.units import NATS_PER_BIT
 
 __all__ = [
-    "MAX_SIGNED_UNITS",
-    "NATS_PER_BIT",
     "Data",
     "Evaluation",
     "Measures",
@@ -37,10 +31,8 @@ __all__ = [
     "evaluate",
     "generative_fields",
     "held_out",
-    "one_hot_and_off",
     "recognition_fields",
     "selectivity",
-    "shown_exactly",
     "state_information",
     "state_recovery",
     "variants",

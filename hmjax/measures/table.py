@@ -1,7 +1,7 @@
 """The table of measures: what each is called, how it is shown, which direction is better.
 
-Results, statistics, tables of people and templates read it; one more measure is a line here and its
-computation in `evaluation`.
+Results, statistics and what is printed read it. One more measure is a line here, its computation in
+`evaluation`, and another schema, with what stands for it in folders from before.
 """
 
 from typing import Literal, NamedTuple

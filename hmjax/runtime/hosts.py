@@ -201,7 +201,7 @@ def _of_all(mine: Any) -> np.ndarray:
 
 def gathered(tree: Any) -> Any:
     """Arrays that are on the devices of all hosts, as NumPy arrays on each host."""
-    if jax.process_count() > 1:
+    if not all(leaf.is_fully_addressable for leaf in jax.tree.leaves(tree)):
         from jax.experimental import multihost_utils
 
         tree = multihost_utils.process_allgather(tree, tiled=True)

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import importlib.metadata
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -77,16 +78,25 @@ def _are_taken(flags: list[str]) -> bool:
     path = _cache() / f"flags-{name}"
     with contextlib.suppress(OSError):
         return path.read_text() == "taken"
-    done = subprocess.run(
-        [sys.executable, "-c", "import jax; jax.jit(lambda x: x + 1)(1.0)"],
-        env=os.environ | {"XLA_FLAGS": " ".join(flags), "JAX_PLATFORMS": "cpu"},
-        capture_output=True,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", "import jax; jax.jit(lambda x: x + 1)(1.0)"],
+            env=os.environ | {"XLA_FLAGS": " ".join(flags), "JAX_PLATFORMS": "cpu"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
     taken = done.returncode == 0
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("taken" if taken else "refused")
+    # What fails for lack of memory may not do so again.
+    if taken or re.search(r"unknown|invalid", done.stderr, re.IGNORECASE):
+        unique = path.with_name(f"{path.name}-{os.getpid()}")
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            unique.write_text("taken" if taken else "refused")
+            unique.replace(path)
     return taken
 
 

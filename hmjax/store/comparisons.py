@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hmjax.errors import InvalidInput
-from hmjax.store.folders import read_settings
+from hmjax.store.folders import settings_here
 from hmjax.store.studies import FinishedStudy, read
 from hmjax.study.comparison import Arm, Comparison, Outcome, reached
 from hmjax.study.criteria import Machines
@@ -24,7 +24,7 @@ def check(comparison: Comparison, folder: Path) -> None:
     """
     for arm in comparison.arms:
         of_arm = folder_of(comparison, arm, folder)
-        if of_arm.exists() and read_settings(of_arm) != arm.study:
+        if of_arm.exists() and settings_here(of_arm) != arm.study:
             raise InvalidInput(f"{of_arm} holds another study than {arm.name!r}; remove it first")
 
 

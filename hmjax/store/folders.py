@@ -131,7 +131,7 @@ def settings_of(folder: Path, config: Mapping[str, Any], kind: type | None = Non
     return from_json(held, folder / "config.json", config)
 
 
-def read_settings(folder: Path) -> Any:
+def settings_here(folder: Path) -> Any:
     """The experiment or study of a folder, as this host reads it.
 
     Raises:

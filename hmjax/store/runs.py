@@ -20,6 +20,7 @@ from hmjax.experiment import Experiment
 from hmjax.machine import Params
 from hmjax.measures import Measures
 from hmjax.measures.table import MEASURES
+from hmjax.runtime import hosts
 from hmjax.store import files, folders
 from hmjax.study.summary import about
 from hmjax.tasks import shown_names
@@ -64,7 +65,7 @@ def finish(
     last: Progress,
     seconds: Callable[[], float],
 ) -> dict[str, Any]:
-    """Writes what a run came to, `results.json` last.
+    """Writes what a run came to, `results.json` last; on host 0.
 
     Args:
       folder: its folder.
@@ -77,12 +78,13 @@ def finish(
       The content of `results.json`.
     """
     progress = alone(last)
-    made = progress.curves, progress.snapshots, progress.params
-    for name, tree in zip(SEALED, made, strict=True):
-        files.write_arrays(folder / name, tree)
     results = summarise(experiment, last) | {"total_seconds": seconds()}
-    results |= folders.seal(folder, config, SEALED)
-    files.write_json(folder / "results.json", results)
+    if hosts.is_first():
+        made = progress.curves, progress.snapshots, progress.params
+        for name, tree in zip(SEALED, made, strict=True):
+            files.write_arrays(folder / name, tree)
+        results |= folders.seal(folder, config, SEALED)
+        files.write_json(folder / "results.json", results)
     return results
 
 
@@ -114,7 +116,7 @@ def read(folder: str | os.PathLike[str]) -> Run:
 def summarise(experiment: Experiment, progress: Progress) -> dict[str, Any]:
     """The measures of the machine as it stands, as JSON values; one without meaning is `None`.
 
-    `train_seconds` leaves out compiling and measuring; `total_seconds`, which `carry_out` fills in,
+    `train_seconds` leaves out compiling and measuring; `total_seconds`, which `finish` fills in,
     holds all but the pictures.
     """
     measures, step = loop.final_measures(experiment, progress), progress.step

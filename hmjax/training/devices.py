@@ -52,7 +52,7 @@ def lay_out(members: int, draws: int, together: int | None = None) -> Layout:
       together: how many a device steps together; if not given, 1 on a CPU, which is faster there,
         and elsewhere as many as it has.
     """
-    several = jax.process_count() > 1
+    several = jax.process_count() > 1 and members > 1  # each host trains a machine alone itself
     chosen = jax.devices() if several else devices()[:members]
     places = members + -members % len(chosen)
     each = places // len(chosen)

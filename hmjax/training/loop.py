@@ -3,6 +3,7 @@
 A population is experiments, its members, of one program (see `hmjax.experiment`). One machine is a
 population of one. Each member is bit for bit the machine that its experiment gives alone, whatever
 the population around it: its draws depend on its seed and the step, and it takes the same steps.
+(For members that are stepped together see `train_population`.)
 """
 
 import functools
@@ -104,9 +105,7 @@ def advance(
         yield progress
 
 
-def while_finite(
-    experiment: Experiment, progress: Progress, record: Record = EVERYTHING
-) -> Iterator[Progress]:
+def while_finite(experiment: Experiment, progress: Progress, record: Record) -> Iterator[Progress]:
     """`advance` of one machine, up to where its parameters stop being finite.
 
     Raises:

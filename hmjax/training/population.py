@@ -5,15 +5,16 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from hmjax.errors import require
 from hmjax.experiment import Experiment
 from hmjax.machine import Params
 from hmjax.measures import Measures
+from hmjax.runtime.ambient import own_settings
 from hmjax.settings import as_type
 from hmjax.training.loop import advance, start, while_finite
-from hmjax.training.programs import laid_out
 from hmjax.training.progress import EVERYTHING, Progress, alone
 
 
@@ -51,10 +52,11 @@ def train(experiment: Experiment) -> Progress:
     Raises:
       Diverged: if parameters stop being finite.
     """
-    members = [experiment]
-    *_, last = while_finite(experiment, start(members, EVERYTHING))
-    device = laid_out(members).mesh.devices[0]
-    return alone(last._replace(state=jax.device_put(last.state, device)))
+    last = start([experiment], EVERYTHING)
+    for latest in while_finite(experiment, last, EVERYTHING):
+        last = latest
+    with own_settings():
+        return alone(last._replace(state=jax.tree.map(jnp.asarray, last.state)))
 
 
 def train_population(
@@ -80,9 +82,12 @@ def train_population(
       is the machine that `train` gives for `seeds[i]`.
 
     Raises:
-      InvalidInput: if there are no seeds, or one is out of range.
+      InvalidInput: if there are no seeds, one is out of range, or `together` is not at least 1.
     """
     members = members_of(experiment, seeds)
+    if together is not None:
+        together = as_type(int, together, "together")
+        require(together >= 1, "together", together, "must be at least 1 machine")
     progress = start(members, together=together)
     for latest in advance(members, progress, together=together):
         progress = latest

@@ -89,7 +89,7 @@ def plain(tmp_path_factory):
     assert run.main([*TRAIN.split(), str(folder / "run")]) == 0
     assert run.main([*POPULATION.split(), str(folder / "population")]) == 0
     experiment = work.read_settings(folder / "run")
-    half = next(loop.while_finite(experiment, loop.start([experiment], EVERYTHING)))
+    half = next(loop.while_finite(experiment, loop.start([experiment], EVERYTHING), EVERYTHING))
     work.create(experiment, folder / "half")
     config = folders.read_config(folder / "half")
     work.write_checkpoint(folder / "half" / "checkpoint.npz", config, half, 0.0)
@@ -131,6 +131,7 @@ def test_a_platform_that_is_not_there_is_one_line(platform, tmp_path):
 
 
 WITHIN = {
+    "explicit_transfers": lambda: jax.transfer_guard("disallow_explicit"),
     "enable_x64": lambda: jax.enable_x64(True),
     "default_prng_impl": lambda: jax.default_prng_impl("rbg"),
     "threefry_partitionable": lambda: jax.threefry_partitionable(False),
@@ -159,7 +160,7 @@ def test_a_program_may_train_within_settings_of_its_own(setting):
 
 
 def test_a_half_used_run_leaves_no_settings_behind():
-    ahead = loop.while_finite(SMALL, loop.start([SMALL], EVERYTHING))
+    ahead = loop.while_finite(SMALL, loop.start([SMALL], EVERYTHING), EVERYTHING)
     with jax.enable_x64(True):
         next(ahead)
         assert jnp.ones(2).dtype == jnp.float64

@@ -116,6 +116,12 @@ def test_members_stepped_together_are_the_machines_they_are_in_turn(together, ru
     chex.assert_trees_all_close(vmapped.params, in_turn.params, atol=tolerance, rtol=0)
 
 
+@pytest.mark.parametrize("together", [0, -3, 2.5, "2"])
+def test_groups_that_cannot_be_are_refused(together):
+    with pytest.raises(hmjax.InvalidInput, match="together is"):
+        hmjax.train_population(experiment(TASK), [1], together=together)
+
+
 @pytest.mark.parametrize("restarts", [hmjax.Restarts(), slow(hmjax.Restarts(until=800, units=2))])
 def test_a_machine_that_diverges_is_nan_and_leaves_the_others_alone(restarts):
     base = dataclasses.replace(experiment(TASK), restarts=restarts)

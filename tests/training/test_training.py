@@ -2,6 +2,7 @@ import dataclasses
 import functools
 import gc
 import re
+import weakref
 
 import chex
 import jax
@@ -14,7 +15,7 @@ import hmjax
 from configs import debug
 from hmjax.errors import Diverged
 from hmjax.experiment import split
-from hmjax.training import devices, loop, single
+from hmjax.training import devices, loop, population, single
 from hmjax.training.progress import EVERYTHING, alone
 
 SMALL = dataclasses.replace(debug.experiment, steps=1200)
@@ -47,13 +48,29 @@ def test_parameters_do_not_depend_on_how_often_the_run_is_evaluated():
 
 def test_a_run_taken_up_in_the_middle_ends_in_the_same_bits():
     whole = hmjax.train(SMALL)
-    middle = next(loop.while_finite(SMALL, loop.start([SMALL], EVERYTHING)))
+    middle = next(loop.while_finite(SMALL, loop.start([SMALL], EVERYTHING), EVERYTHING))
     assert middle.step == int(middle.state.step[0]) == 500
-    *_, resumed = loop.while_finite(SMALL, middle)
+    *_, resumed = loop.while_finite(SMALL, middle, EVERYTHING)
     resumed = alone(resumed)
     chex.assert_trees_all_equal(resumed.curves, whole.curves)
     chex.assert_trees_all_equal(resumed.snapshots, whole.snapshots)
     chex.assert_trees_all_equal(resumed.state, whole.state)
+
+
+def test_training_keeps_its_histories_once(monkeypatch):
+    # Each progress has all of them; a run of many evaluations cannot keep every one.
+    alive, while_finite = [], population.while_finite
+
+    def watched(*arguments):
+        for progress in while_finite(*arguments):
+            alive.append(weakref.ref(progress.snapshots.prior.bias))
+            gc.collect()
+            assert sum(each() is not None for each in alive) <= 3
+            yield progress
+
+    monkeypatch.setattr(population, "while_finite", watched)
+    hmjax.train(with_evaluation(100))
+    assert len(alive) == 12
 
 
 def test_curves_and_snapshots_share_the_step_axis():
@@ -107,7 +124,7 @@ def test_divergence_names_the_first_bad_step_and_keeps_what_was_good():
     rule = hmjax.WakeSleep(learning_rate=3e38, optimiser="momentum")
     experiment = with_evaluation(10, rule=rule)
     good = loop.start([experiment], EVERYTHING)
-    ahead = loop.while_finite(experiment, good)
+    ahead = loop.while_finite(experiment, good, EVERYTHING)
     with pytest.raises(Diverged) as caught:  # noqa: PT012
         while True:
             good = next(ahead)
