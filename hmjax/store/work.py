@@ -112,7 +112,8 @@ def _carry_out(
     config = _config_of(folder)
     what = folders.settings_of(folder, config)
     if expected is not None and what != expected:
-        raise InvalidInput(f"{folder} holds something else than what is to be trained")
+        kind = "run" if isinstance(what, Experiment) else "study"
+        raise InvalidInput(f"{folder} holds another {kind} than the one to be trained")
     _on_first(lambda: files.sweep(folder))
     if isinstance(what, Experiment):
         record, parts = EVERYTHING, [Part([what], np.zeros(1, int))]

@@ -82,7 +82,8 @@ def trained_without(what: str, cache: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "what", ["flags", slow("LLVM's options"), "a cipher of one's own", slow("compiler options")]
+    "what",
+    ["flags", slow("LLVM's options"), slow("a cipher of one's own"), slow("compiler options")],
 )
 def test_what_is_fragile_is_done_without_where_it_is_not_there(what, tmp_path_factory):
     cache = str(tmp_path_factory.getbasetemp())

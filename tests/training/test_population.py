@@ -147,7 +147,7 @@ def test_wrong_seeds_are_refused(seeds, said):
 
 @pytest.mark.parametrize(
     ("count", "devices"),
-    [(1, 1), slow(1, 2), slow(7, 1), (7, 2), slow(64, 1), slow(64, 2), slow(256, 1), (256, 2)],
+    [(1, 1), slow(1, 2), slow(7, 1), (7, 2), slow(64, 1), slow(64, 2), slow(256, 1), slow(256, 2)],
 )
 def test_a_member_does_not_depend_on_the_population_around_it(count, devices, monkeypatch):
     few = jax.local_devices()[:devices]
