@@ -4,7 +4,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -146,41 +146,6 @@ _OTHER = {
     Experiment: "is the folder of a run, of one machine, and not of a population: "
     "'resume {folder}' goes on with it, 'figures {folder}' draws it",
 }
-
-
-def seal(folder: Path, config: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """What `results.json` says of the config and the files it belongs to, as JSON values."""
-    return {
-        "config": fingerprint(config),
-        "files": {name: files.digest(folder / name) for name in names},
-    }
-
-
-def check_seal(
-    folder: Path, config: Mapping[str, Any], results: Mapping[str, Any], names: Iterable[str]
-) -> None:
-    """Refuses a folder whose files do not belong together.
-
-    Folders that were made before results were sealed are taken as they are.
-
-    Args:
-      folder: a finished one.
-      config: the content of its `config.json`.
-      results: that of its `results.json`.
-      names: the files that are sealed.
-
-    Raises:
-      InvalidInput: naming the file that does not belong.
-    """
-    if schema_of(config, folder) == 1:
-        return
-    path = folder / "results.json"
-    digests = results.get("files")
-    if results.get("config") != fingerprint(config) or not isinstance(digests, dict):
-        raise InvalidInput(f"{path} does not belong to the config.json beside it")
-    for name in names:
-        if files.digest(folder / name) != digests.get(name):
-            raise InvalidInput(f"{folder / name} is not the file that {path} was written with")
 
 
 def as_of_now(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

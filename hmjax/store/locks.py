@@ -50,10 +50,7 @@ def taken(folder: Path, *, new: bool = False) -> Iterator[None]:
         lock.acquire()
         path.write_text(f"process {os.getpid()} on {socket.gethostname()}")
     except filelock.Timeout:
-        owner = _owner(path)
-        raise InvalidInput(
-            f"{folder} is being written by {owner}: wait for it or stop it"
-        ) from None
+        raise _refusal(folder, path) from None
     except (OSError, NotImplementedError) as error:
         _free(lock, path)
         raise InvalidInput(f"{field} is {str(folder)!r}: cannot be written: {error}") from None
@@ -78,9 +75,7 @@ def check_free_within(folder: Path) -> None:
                 pass
         except filelock.Timeout:
             within = path.with_name(path.name[1 : -len(".lock")])
-            raise InvalidInput(
-                f"{within} is being written by {_owner(path)}: wait for it or stop it"
-            ) from None
+            raise _refusal(within, path) from None
 
 
 def _free(lock: filelock.BaseFileLock, path: Path) -> None:
@@ -88,6 +83,10 @@ def _free(lock: filelock.BaseFileLock, path: Path) -> None:
         # While it is still held, so that whoever has the file open finds that it is gone.
         path.unlink(missing_ok=True)
         lock.release()
+
+
+def _refusal(folder: Path, path: Path) -> InvalidInput:
+    return InvalidInput(f"{folder} is being written by {_owner(path)}: wait for it or stop it")
 
 
 def _owner(path: Path) -> str:

@@ -20,8 +20,7 @@ from hmjax.experiment import Experiment
 from hmjax.machine import Params
 from hmjax.measures import Measures
 from hmjax.measures.table import MEASURES
-from hmjax.runtime import hosts
-from hmjax.store import files, folders
+from hmjax.store import files, folders, seal
 from hmjax.study.summary import about
 from hmjax.tasks import shown_names
 from hmjax.training import loop
@@ -33,7 +32,7 @@ PROMISED = (
     *("direction_recovery_best_possible", "p_right_given_top", "p_left_given_top"),
     *MEASURES,
 )
-"""What every `results.json` holds, besides its seal (see `hmjax.store.folders.seal`)."""
+"""What every `results.json` holds, besides its seal (see `hmjax.store.seal.finish`)."""
 
 SEALED = ("metrics.npz", "snapshots.npz", "params.npz")
 
@@ -79,13 +78,8 @@ def finish(
     """
     progress = alone(last)
     results = summarise(experiment, last) | {"total_seconds": seconds()}
-    if hosts.is_first():
-        made = progress.curves, progress.snapshots, progress.params
-        for name, tree in zip(SEALED, made, strict=True):
-            files.write_arrays(folder / name, tree)
-        results |= folders.seal(folder, config, SEALED)
-        files.write_json(folder / "results.json", results)
-    return results
+    made = progress.curves, progress.snapshots, progress.params
+    return seal.finish(folder, config, dict(zip(SEALED, made, strict=True)), results)
 
 
 def read(folder: str | os.PathLike[str]) -> Run:
@@ -109,7 +103,7 @@ def read(folder: str | os.PathLike[str]) -> Run:
     path = folder / "params.npz"
     params = files.load_params(path)
     files.restore(path, files.read_arrays(path), files.params_template(experiment.sizes))
-    folders.check_seal(folder, config, results, SEALED)
+    seal.check_seal(folder, config, results, SEALED)
     return Run(folder, experiment, params, curves, snapshots, results)
 
 

@@ -21,8 +21,7 @@ import numpy as np
 
 from hmjax.errors import InvalidInput
 from hmjax.machine import Params
-from hmjax.runtime import hosts
-from hmjax.store import files, folders
+from hmjax.store import files, folders, seal
 from hmjax.study import summary
 from hmjax.study.summary import TrainedPart
 from hmjax.study.sweeps import Part, Setting, Study, settings_of
@@ -86,12 +85,8 @@ def finish(
         "microseconds_per_seed_and_step": train_seconds / steps * 1e6,
         "seconds_of_this_session": seconds,
     }
-    if hosts.is_first():
-        for name, tree in zip(SEALED, (_by_sizes(parts, finished), rows, curves), strict=True):
-            files.write_arrays(folder / name, tree)
-        results |= folders.seal(folder, config, SEALED)
-        files.write_json(folder / "results.json", results)
-    return results
+    made = _by_sizes(parts, finished), rows, curves
+    return seal.finish(folder, config, dict(zip(SEALED, made, strict=True)), results)
 
 
 def read(folder: str | os.PathLike[str]) -> FinishedStudy:
@@ -121,7 +116,7 @@ def read(folder: str | os.PathLike[str]) -> FinishedStudy:
         params.append(restored[_name(sizes)] if several else restored)
         place = rows["place"][rows["setting"] == index]
         params[-1] = jax.tree.map(lambda leaf, place=place: leaf[place], params[-1])
-    folders.check_seal(folder, config, results, SEALED)
+    seal.check_seal(folder, config, results, SEALED)
     return FinishedStudy(folder, study, settings, rows, curves, params, results)
 
 

@@ -21,7 +21,7 @@ from hmjax.errors import InvalidInput
 from hmjax.experiment import Experiment
 from hmjax.runtime import hosts
 from hmjax.settings import to_json
-from hmjax.store import files, folders, locks, runs, studies
+from hmjax.store import files, folders, locks, runs, seal, studies
 from hmjax.store.environment import compare_environment
 from hmjax.study import summary
 from hmjax.study.sweeps import Part, Study, parts_of
@@ -130,6 +130,10 @@ def _carry_out(
 
     kept: list[Any] = []
     steps_taken, earlier = 0, 0.0
+
+    def seconds() -> float:
+        return earlier + time.perf_counter() - began
+
     for path, part in zip(paths, parts, strict=True):
         if hosts.agree(path.exists):
             content = hosts.from_first(path.read_bytes)
@@ -137,15 +141,14 @@ def _carry_out(
             compare()
         else:
             progress = loop.start(part.members, record)
-        count, before = len(part.members), earlier
+        count = len(part.members)
 
         def show(latest: Progress, done: int = steps_taken, count: int = count) -> None:
             on_progress(done + count * latest.step, latest)
 
-        def write(latest: Progress, path: Path = path, before: float = before) -> None:
+        def write(latest: Progress, path: Path = path) -> None:
             if hosts.is_first():
-                seconds = before + time.perf_counter() - began
-                write_checkpoint(path, config, latest, seconds)
+                write_checkpoint(path, config, latest, seconds())
 
         if isinstance(what, Experiment):
             ahead = loop.while_finite(what, progress, record)
@@ -154,9 +157,6 @@ def _carry_out(
             ahead = loop.advance(part.members, progress, record)
             kept.append(summary.finished(folders.carry_on(progress, ahead, show, write)))
         steps_taken += count * part.members[0].steps
-
-    def seconds() -> float:
-        return earlier + time.perf_counter() - began
 
     if isinstance(what, Experiment):
         return runs.finish(folder, config, what, kept[0], seconds)
@@ -173,7 +173,7 @@ def _finished(
     def read() -> bytes:
         room: Any = runs if isinstance(what, Experiment) else studies
         results = room.read_results(folder, what)
-        folders.check_seal(folder, config, results, room.SEALED)
+        seal.check_seal(folder, config, results, room.SEALED)
         if isinstance(what, Study):
             _remove(paths)
         return json.dumps(results).encode()
