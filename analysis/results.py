@@ -163,7 +163,7 @@ def _strips(
 def _goal(goal: Goal, arms: Sequence[Outcome]) -> str:
     value = value_of(goal, list(arms))
     measure = CRITERIA[goal.measure]
-    higher = goal.of == "share" or measure.best is np.max
+    higher = goal.of == "share" or measure.better == "higher"
     what = "share of direction-selective machines" if goal.of == "share" else measure.label
     of = "" if goal.of == "share" else f"{goal.of} "
     met = value > goal.bound if higher else value < goal.bound

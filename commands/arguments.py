@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import io
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import tyro
 import configs
 from hmjax import Experiment, InvalidInput
 from hmjax.errors import require
-from hmjax.rules import RULES, Descent
+from hmjax.rules import FORMER_NAMES, RULES, Descent
 from hmjax.study.sweeps import Study
 
 T = TypeVar("T")
@@ -96,15 +97,20 @@ def with_rule(arguments: Sequence[str], experiment: Experiment) -> tuple[Sequenc
       InvalidInput: if there is no rule of that name.
     """
     chooser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    chooser.add_argument("--rule", choices=RULES)
+    chooser.add_argument("--rule", choices=[*RULES, *FORMER_NAMES])
     try:
         chosen, others = chooser.parse_known_args(arguments)
     except argparse.ArgumentError:
         raise InvalidInput(f"--rule must be one of {', '.join(RULES)}") from None
-    if chosen.rule is None or isinstance(experiment.rule, RULES[chosen.rule]):
+    if chosen.rule is None:
+        return others, experiment
+    name = FORMER_NAMES.get(chosen.rule, chosen.rule)
+    if name != chosen.rule:
+        print(f"note: --rule {chosen.rule} is called {name} now", file=sys.stderr)
+    if isinstance(experiment.rule, RULES[name]):
         return others, experiment
     shared = {each.name: getattr(experiment.rule, each.name) for each in fields(Descent)}
-    return others, replace(experiment, rule=RULES[chosen.rule](**shared))
+    return others, replace(experiment, rule=RULES[name](**shared))
 
 
 def require_parent(out: Path) -> None:

@@ -5,7 +5,7 @@ from hmjax.exact import exact_log_prob
 from hmjax.experiment import Experiment, Machine, Restarts
 from hmjax.machine import Params, generate, init, log_joint, log_recognition, recognise
 from hmjax.measures import Evaluation
-from hmjax.rules import Oracle, Reweighted, WakeSleep
+from hmjax.rules import ExactEM, Reweighted, WakeSleep
 from hmjax.store.files import load_params
 from hmjax.tasks import Bars, Shifter
 from hmjax.training.population import Population, train, train_population
@@ -15,10 +15,10 @@ __all__ = [
     "Bars",
     "Diverged",
     "Evaluation",
+    "ExactEM",
     "Experiment",
     "InvalidInput",
     "Machine",
-    "Oracle",
     "Params",
     "Population",
     "Restarts",

@@ -21,8 +21,9 @@ from hmjax.errors import InvalidInput
 
 T = TypeVar("T")
 
-SCHEMA = 2
-"""Of `config.json`. The first had no number, and `results.json` beside it was not sealed.
+SCHEMA = 3
+"""Of `config.json`. The first had no number, and `results.json` beside it was not sealed; in the
+second, exact EM was called Oracle.
 
 A field that is newer than the first schema carries the schema that it came with, and the value that
 stands for what was done before, where that is not its default:
@@ -35,9 +36,11 @@ class Settings:
 
     Attributes:
       OPTIONS: what their fields' names begin with in messages, as they do on the command line.
+      FORMERLY: what the class was called in earlier schemas.
     """
 
     OPTIONS: ClassVar[str] = ""
+    FORMERLY: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         kind: Any = type(self)
@@ -175,7 +178,7 @@ def _built(annotation: Any, value: Any, name: str, schema: int) -> Any:
     kinds: tuple[Any, ...] = typing.get_args(annotation) or (annotation,)
     for kind in kinds:
         is_settings = isinstance(kind, type) and issubclass(kind, Settings)
-        if is_settings and value.get("kind") == _name(kind):
+        if is_settings and value.get("kind") in (_name(kind), *kind.FORMERLY):
             fields = {key: item for key, item in value.items() if key != "kind"}
             known = {field.name: field for field in dataclasses.fields(kind)}
             for field in known.values():

@@ -27,7 +27,7 @@ KINDS = [
     hmjax.Bars(),
     hmjax.WakeSleep(),
     hmjax.Reweighted(),
-    hmjax.Oracle(),
+    hmjax.ExactEM(),
     hmjax.Evaluation(),
     Restarts(),
     Sweep(),

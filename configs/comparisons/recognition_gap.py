@@ -3,7 +3,7 @@
 import dataclasses
 
 from configs import debug, shifter
-from hmjax import Experiment, Oracle, Reweighted, WakeSleep
+from hmjax import ExactEM, Experiment, Reweighted, WakeSleep
 from hmjax.rules import AnyRule
 from hmjax.study.comparison import Arm, Comparison
 from hmjax.study.sweeps import Study
@@ -29,7 +29,7 @@ comparison = Comparison(
         "posterior; what lies between the two is lost by recognition, what lies between the "
         "posterior and the best possible was never learned by generation. The first rows are "
         "32-16-4; the last, 24-8-2 on 6 pixels, are small enough to train with the exact posterior "
-        "itself (the oracle: the one rule here that sees the likelihood)."
+        "itself (exact EM: the one rule here that sees the likelihood)."
     ),
     arms=(
         _arm("wake-sleep", WIDE, WakeSleep()),
@@ -39,7 +39,7 @@ comparison = Comparison(
         _arm("the same, non-negative", WIDE, Reweighted(recognition="both", non_negative=True)),
         _arm("24-8-2: wake-sleep", NARROW, WakeSleep()),
         _arm("24-8-2: reweighted, by both", NARROW, Reweighted(recognition="both")),
-        _arm("24-8-2: oracle", NARROW, Oracle()),
+        _arm("24-8-2: exact EM", NARROW, ExactEM()),
     ),
     measures=("recovery", "posterior", "gap", "nll"),
 )

@@ -1,6 +1,7 @@
 """What can be known exactly of a machine, by enumeration. It knows the machine and nothing else."""
 
 from hmjax.exact.likelihood import (
+    Bound,
     exact_log_prob,
     generative_posterior,
     recognised_tops,
@@ -15,6 +16,7 @@ from hmjax.exact.sums import (
 )
 
 __all__ = [
+    "Bound",
     "Marginal",
     "all_states",
     "exact_log_prob",

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +20,19 @@ from hmjax.exact.sums import (
 from hmjax.machine import Params
 
 T = TypeVar("T")
+
+
+class Bound(NamedTuple):
+    """What the recognition net makes of images.
+
+    Attributes:
+      elbo: `[n]`, E_q[log p(x) - log q(x_1.. | v)] of each, in nats: the bound on log p(v) that
+        falls short of it by KL(q || p(. | v)).
+      mean_top: `[n, n_L]`, E_q[x_L | v].
+    """
+
+    elbo: jax.Array
+    mean_top: jax.Array
 
 
 def _of_images(function: Callable[[Params, jax.Array], T]) -> Callable[[Params, jax.Array], T]:
@@ -79,7 +92,7 @@ def exact_log_prob(params: Params, images: jax.Array) -> jax.Array:
 
 
 @_of_images
-def recognition_bound(params: Params, images: jax.Array) -> Marginal:
+def recognition_bound(params: Params, images: jax.Array) -> Bound:
     """Exact ELBO and E_q[x_L | v]: what the recognition net makes of each image.
 
     Args:
@@ -87,8 +100,7 @@ def recognition_bound(params: Params, images: jax.Array) -> Marginal:
       images: `[n, n_0]` of zeros and ones.
 
     Returns:
-      A `Marginal` whose `log_prob` is E_q[log p(x) - log q(x_1.. | v)], the bound on log p(v) that
-      falls short of it by KL(q || p(. | v)), and whose `mean_top` is E_q[x_L | v].
+      The `Bound` of the images.
 
     Raises:
       ValueError: if a layer is too large to enumerate (see `ENUMERABLE`).
@@ -97,22 +109,22 @@ def recognition_bound(params: Params, images: jax.Array) -> Marginal:
     prior = machine.log_prior(params, above)
     # Tops that are impossible, as another one is held, leave no bound where q allows them.
     impossible = jnp.isneginf(prior)
-    value = Marginal(jnp.where(impossible, 0, prior), above)
+    value, mean_top = jnp.where(impossible, 0, prior), above
     barred = impossible.astype(jnp.float32)
     for level in reversed(range(len(params.generative))):
         generative, recognition = params.generative[level], params.recognition[level]
         below = all_states(generative.weight.shape[1]) if level else images
         logit = machine.logits(recognition, below)
-        log_prob = value.log_prob - machine.log_normaliser(machine.logits(generative, above))
-        mean = expectation(jnp.column_stack([log_prob, barred, value.mean_top]), logit)
+        value -= machine.log_normaliser(machine.logits(generative, above))
+        mean = expectation(jnp.column_stack([value, barred, mean_top]), logit)
         probability = jax.nn.sigmoid(logit)
         entropy = machine.log_normaliser(logit) - jnp.sum(logit * probability, axis=-1)
         # x_l . logits is affine in x_{l+1}, so that its mean is had from the mean of x_{l+1}.
         field = matmul(below, generative.weight.T)
         energy = jnp.sum(probability * field, axis=-1) + matmul(below, generative.bias)
-        value, barred = Marginal(mean[:, 0] + energy + entropy, mean[:, 2:]), mean[:, 1]
+        value, barred, mean_top = mean[:, 0] + energy + entropy, mean[:, 1], mean[:, 2:]
         above = below
-    return value._replace(log_prob=jnp.where(barred > 0, -jnp.inf, value.log_prob))
+    return Bound(jnp.where(barred > 0, -jnp.inf, value), mean_top)
 
 
 @_of_images

@@ -202,7 +202,7 @@ def enumerated(params: Params, task: Task, data: Data) -> Measures:
     return {
         "exact_nll_bits": nll_bits,
         "kl_bits": nll_bits - entropy,
-        "elbo_bits": jnp.sum(p_data * bound.log_prob) / NATS_PER_BIT,
+        "elbo_bits": jnp.sum(p_data * bound.elbo) / NATS_PER_BIT,
         "direction_recovery_exact": class_recovery(bound.mean_top, p_data, class_given_image),
         "direction_recovery_posterior": class_recovery(
             posterior.mean_top, p_data, class_given_image

@@ -1,17 +1,30 @@
 """Learning rules: one file each, one contract (`Rule`) for all."""
 
 from hmjax.rules.base import Descent, Rule, State
-from hmjax.rules.oracle import Oracle
+from hmjax.rules.exact_em import ExactEM
 from hmjax.rules.reweighted import Reweighted
 from hmjax.rules.wake_sleep import WakeSleep
 
-AnyRule = WakeSleep | Reweighted | Oracle
+AnyRule = WakeSleep | Reweighted | ExactEM
 
 RULES: dict[str, type[AnyRule]] = {
     "wake-sleep": WakeSleep,
     "reweighted": Reweighted,
-    "oracle": Oracle,
+    "exact-em": ExactEM,
 }
 """Every rule by the name it is chosen by."""
 
-__all__ = ["RULES", "AnyRule", "Descent", "Oracle", "Reweighted", "Rule", "State", "WakeSleep"]
+FORMER_NAMES = {"oracle": "exact-em"}
+"""What rules were once chosen by, and are now."""
+
+__all__ = [
+    "FORMER_NAMES",
+    "RULES",
+    "AnyRule",
+    "Descent",
+    "ExactEM",
+    "Reweighted",
+    "Rule",
+    "State",
+    "WakeSleep",
+]

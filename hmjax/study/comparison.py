@@ -108,9 +108,9 @@ def reached(arm: Arm, every: Machines, train_seconds: float, measures: Sequence[
     """What an arm came to whose machines took so long to train, by some of `CRITERIA`."""
     by, of = CRITERIA[arm.best_by], CRITERIA[arm.best_by].of(every)
     counts = ~every.rows["diverged"] & np.isfinite(of)
-    worst = np.inf if by.best is np.min else -np.inf
+    worst = np.inf if by.better == "lower" else -np.inf
     ranked = np.where(counts, of, worst).reshape(-1, arm.best_of)
-    best = ranked.argmin(axis=1) if by.best is np.min else ranked.argmax(axis=1)
+    best = ranked.argmin(axis=1) if by.better == "lower" else ranked.argmax(axis=1)
     chosen = np.arange(len(ranked)) * arm.best_of + best
     chosen = chosen[counts[chosen]]
     rows = {name: leaf[chosen] for name, leaf in every.rows.items()}

@@ -1,7 +1,8 @@
 """What machines are compared by."""
 
+import operator
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ from hmjax.exact import recognised_tops
 from hmjax.experiment import Experiment
 from hmjax.machine import Params
 from hmjax.measures import Data, data_of, held_out, state_information, state_recovery
+from hmjax.measures.table import MEASURES, STRONGEST, Measure
 from hmjax.tasks import best_accuracy, entropy_bits
 from hmjax.training import single
 
@@ -34,15 +36,27 @@ class Criterion(NamedTuple):
 
     Attributes:
       label: for people, with its unit.
+      better: which direction is.
       of: the measure of each machine; NaN where it has none.
-      best: `np.min` or `np.max`, whichever is better.
       limit: what no machine can pass, but for the luck of a sampled measure.
     """
 
     label: str
+    better: Literal["lower", "higher"]
     of: Callable[[Machines], np.ndarray]
-    best: Callable[[np.ndarray], float]
     limit: Callable[[Experiment], float]
+
+    @property
+    def best(self) -> Callable[[np.ndarray], float]:
+        """The best of several values."""
+        return np.min if self.better == "lower" else np.max
+
+
+def _measured(measure: Measure, limit: Callable[[Experiment], float]) -> Criterion:
+    """The criterion that a measure of the table is."""
+    assert measure.better is not None
+    of = operator.itemgetter(measure.name)
+    return Criterion(measure.label, measure.better, lambda machines: of(machines.rows), limit)
 
 
 def _recovery(machines: Machines) -> np.ndarray:
@@ -98,53 +112,37 @@ def _best_possible(experiment: Experiment) -> float:
     return best_accuracy(experiment.task.support())
 
 
+def _nothing(_: Experiment) -> float:
+    return 0.0
+
+
 CRITERIA = {
     "nll": Criterion(
-        "NLL (bits)",
-        lambda machines: machines.rows[machines.experiment.nll],
-        np.min,
-        _entropy,
+        "NLL (bits)", "lower", lambda machines: machines.rows[machines.experiment.nll], _entropy
     ),
-    "sampled": Criterion(
-        "NLL, sampled (bits)",
-        _sampled_nll,
-        np.min,
-        _entropy,
-    ),
-    "kl": Criterion(
-        "KL to the data (bits)", lambda machines: machines.rows["kl_bits"], np.min, lambda _: 0.0
-    ),
-    "recovery": Criterion("recovery by q (share)", _recovery, np.max, _best_possible),
+    "sampled": Criterion("NLL, sampled (bits)", "lower", _sampled_nll, _entropy),
+    "kl": _measured(MEASURES["kl_bits"], _nothing),
+    "recovery": Criterion("recovery by q (share)", "higher", _recovery, _best_possible),
     "by_state": Criterion(
         "recovery by q, by top state (share)",
+        "higher",
         _of_tops(
             lambda tops, data: state_recovery(tops, data.probabilities, data.class_given_image)
         ),
-        np.max,
         _best_possible,
     ),
     "top_bits": Criterion(
         "top units' information on the image (bits)",
+        "lower",
         _of_tops(lambda tops, data: state_information(tops, data.probabilities)),
-        np.min,
-        lambda _: 0.0,
+        _nothing,
     ),
-    "posterior": Criterion(
-        "recovery by the posterior (share)",
-        lambda machines: machines.rows["direction_recovery_posterior"],
-        np.max,
-        _best_possible,
-    ),
+    "posterior": _measured(MEASURES["direction_recovery_posterior"], _best_possible),
     "gap": Criterion(
         "KL(q, posterior) (bits)",
+        "lower",
         lambda machines: -machines.rows["elbo_bits"] - machines.rows["exact_nll_bits"],
-        np.min,
-        lambda _: 0.0,
+        _nothing,
     ),
-    "selectivity": Criterion(
-        "strongest |selectivity|",
-        lambda machines: machines.rows["strongest_selectivity"],
-        np.max,
-        lambda _: 1.0,
-    ),
+    "selectivity": _measured(STRONGEST, lambda _: 1.0),
 }

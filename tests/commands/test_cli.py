@@ -10,7 +10,9 @@ import pytest
 from helpers import ROOT, slow, start
 from PIL import Image
 
+import configs
 import run
+from commands.arguments import with_rule
 
 PICTURES = [
     "training_curves",
@@ -139,8 +141,8 @@ def test_help_explains_the_commands_and_every_option(capsys):
         ("train debug --shifts 1 7", r"shifts is \(1, 7\): must be two or more shifts"),
         ("train debug --seed -1", "seed is -1: must be 0 to"),
         ("train debug --name ../up", "name is '../up': must be"),
-        ("train debug --rule magic", "--rule must be one of wake-sleep, reweighted, oracle"),
-        ("train debug --rule oracle --machine.hidden 40", "rule is 'oracle': must be another"),
+        ("train debug --rule magic", "--rule must be one of wake-sleep, reweighted, exact-em"),
+        ("train debug --rule exact-em --machine.hidden 40", "rule is 'exact-em': must be another"),
         ("train debug --restarts.until 700", "restarts.until is 700: must be a multiple of"),
         ("train debug --restarts.until 500 --restarts.units 99", "restarts.units is 99: must be"),
         ("train debug --machine.visible-bias inf", "machine.visible-bias is inf: must be finite"),
@@ -166,6 +168,14 @@ def test_bad_input_gets_one_line_and_status_2(arguments, complaint, tmp_path, mo
     assert re.search(complaint, said.err), said.err
     found = [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))]
     assert found == ["taken", "taken/file"]
+
+
+def test_a_rule_is_known_by_its_former_name(capsys):
+    experiment = configs.load("debug")
+    _, now = with_rule(["--rule", "exact-em"], experiment)
+    rest, formerly = with_rule(["--rule", "oracle", "--steps", "9"], experiment)
+    assert (rest, formerly) == (["--steps", "9"], now)
+    assert capsys.readouterr().err == "note: --rule oracle is called exact-em now\n"
 
 
 def test_a_run_that_diverges_says_when_and_keeps_the_last_good_state(tmp_path, capsys):

@@ -279,7 +279,7 @@ def test_what_recognition_makes_of_images_has_derivatives(sizes):
         return importance_sampled(jax.random.key(0), params, images, 5).log_prob.mean()
 
     def bound(params):
-        return exact.recognition_bound(params, images).log_prob.mean()
+        return exact.recognition_bound(params, images).elbo.mean()
 
     def tops(params):
         return (exact.recognised_tops(params, images)[:, 0] * images[:, 0]).mean()
@@ -317,20 +317,20 @@ def test_a_held_top_leaves_nothing_undefined():
     together = jax.nn.logsumexp(jnp.stack(each) + log_prior[:, None], axis=0)
     np.testing.assert_allclose(together, hmjax.exact_log_prob(params, images), rtol=1e-5)
     # q allows tops that p does not; where it does not either, the bound is finite.
-    assert np.isneginf(exact.recognition_bound(held, images).log_prob).all()
+    assert np.isneginf(exact.recognition_bound(held, images).elbo).all()
     sure = held._replace(
         recognition=(
             held.recognition[0],
             machine.Layer(jnp.zeros((4, 2)), jnp.asarray([2e3, -2e3])),
         )
     )
-    bound = exact.recognition_bound(sure, images).log_prob
+    bound = exact.recognition_bound(sure, images).elbo
     for size in (60, 70, 75, 80, 85):  # q still allows a top that p does not, however seldom
         bias = jnp.asarray([size, -size], jnp.float32)
         nearly = sure._replace(
             recognition=(sure.recognition[0], sure.recognition[1]._replace(bias=bias))
         )
-        assert np.isneginf(exact.recognition_bound(nearly, images).log_prob).all(), size
+        assert np.isneginf(exact.recognition_bound(nearly, images).elbo).all(), size
     assert (bound <= hmjax.exact_log_prob(held, images)).all()
     assert np.isfinite(bound).all()
 
@@ -344,7 +344,7 @@ def test_states_and_images_may_be_of_any_dtype(dtype):
         lambda p, states: hmjax.log_joint(p, states),
         lambda p, states: hmjax.log_recognition(p, states),
         lambda p, states: hmjax.exact_log_prob(p, states[0]),
-        lambda p, states: exact.recognition_bound(p, states[0]).log_prob,
+        lambda p, states: exact.recognition_bound(p, states[0]).elbo,
     ):
         both = jax.value_and_grad(lambda p, x, of=log_prob: of(p, x).sum())
         chex.assert_trees_all_equal(both(params, others), both(params, states))

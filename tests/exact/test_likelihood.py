@@ -23,7 +23,7 @@ def test_the_independent_reference_is_reproduced(path):
         hmjax.exact_log_prob(params, images), reference["log_prob_nats"], rtol=RELATIVE
     )
     bound = exact.recognition_bound(params, images)
-    np.testing.assert_allclose(bound.log_prob, reference["elbo_nats"], rtol=RELATIVE)
+    np.testing.assert_allclose(bound.elbo, reference["elbo_nats"], rtol=RELATIVE)
     np.testing.assert_allclose(bound.mean_top, reference["mean_top"], rtol=RELATIVE)
     tops = exact.recognised_tops(params, images)
     mean_top = tops @ exact.all_states(params.prior.bias.size)
@@ -68,7 +68,7 @@ def test_exact_values_equal_brute_force_at_any_depth(sizes):
     np.testing.assert_allclose(posterior.mean_top, expected, rtol=1e-4, atol=1e-6)
 
     bound = exact.recognition_bound(params, images)
-    np.testing.assert_allclose(bound.log_prob, (q * (log_p - log_q)).sum(axis=1), rtol=1e-4)
+    np.testing.assert_allclose(bound.elbo, (q * (log_p - log_q)).sum(axis=1), rtol=1e-4)
     np.testing.assert_allclose(bound.mean_top, np.einsum("vs,vsk->vk", q, top), rtol=1e-4)
     is_state = (top[:, :, None] == exact.all_states(sizes[-1])[None, None]).all(axis=-1)
     tops = np.einsum("vs,vst->vt", q, is_state)
@@ -126,7 +126,7 @@ def test_importance_sampling_lies_between_the_elbo_and_the_exact_value():
     }
     error = {m: e.std() / np.sqrt(len(e)) for m, e in estimates.items()}
     # One sample has the ELBO as its expectation; more close in on log p(v) from below.
-    assert abs(estimates[1].mean() - float(bound.log_prob[0])) < 4 * error[1]
+    assert abs(estimates[1].mean() - float(bound.elbo[0])) < 4 * error[1]
     assert estimates[10].mean() > estimates[1].mean() + 4 * error[1]
     assert estimates[10].mean() < log_prob + 4 * error[10]
     top = importance_sampled(jax.random.key(4), params, images[:1], 20_000).mean_top[0]

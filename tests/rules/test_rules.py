@@ -12,15 +12,15 @@ import hmjax
 from benchmarks import baselines
 from hmjax import (
     Bars,
+    ExactEM,
     InvalidInput,
-    Oracle,
     Reweighted,
     Shifter,
     WakeSleep,
     exact,
     machine,
 )
-from hmjax.rules import AnyRule, oracle, reweighted, wake_sleep
+from hmjax.rules import AnyRule, exact_em, reweighted, wake_sleep
 from hmjax.training import single
 
 SIZES = [(5, 3), (6, 4, 2), (32, 16, 4), (4, 3, 3, 2)]
@@ -34,8 +34,8 @@ RULES = [
     Reweighted(samples=3),
     Reweighted(samples=4, recognition="wake", batch=2),
     Reweighted(samples=2, recognition="sleep", optimiser="adam"),
-    Oracle(),
-    Oracle(batch=3, optimiser="momentum"),
+    ExactEM(),
+    ExactEM(batch=3, optimiser="momentum"),
 ]
 
 
@@ -97,10 +97,10 @@ def test_importance_weights_are_those_of_the_definition():
 
 
 @pytest.mark.parametrize("sizes", [(5, 3), (6, 4, 2), (4, 3, 3, 2)])
-def test_the_oracle_descends_the_exact_objectives(sizes):
+def test_exact_em_descends_the_exact_objectives(sizes):
     params = random_params(jax.random.key(0), sizes)
     images = jax.random.bernoulli(jax.random.key(1), 0.4, (3, sizes[0])).astype(jnp.float32)
-    (layers, prior), recognition = jax.jit(oracle.expected_gradients)(params, images)
+    (layers, prior), recognition = jax.jit(exact_em.expected_gradients)(params, images)
     by_autodiff = jax.jit(jax.grad(lambda p: -exact.exact_log_prob(p, images).mean()))(params)
     chex.assert_trees_all_close(layers, by_autodiff.generative, rtol=1e-4, atol=1e-5)
     chex.assert_trees_all_close(prior, by_autodiff.prior, rtol=1e-4, atol=1e-5)
@@ -120,7 +120,7 @@ def test_the_oracle_descends_the_exact_objectives(sizes):
     chex.assert_trees_all_close(recognition, by_autodiff.recognition, rtol=1e-4, atol=1e-5)
 
 
-def test_many_samples_approach_the_oracle():
+def test_many_samples_approach_exact_em():
     # Each estimate is a ratio, biased by the order of 1/K, which is small beside its spread.
     sizes, samples, repeats = (6, 4, 2), 2_000, 200
     params = random_params(jax.random.key(0), sizes)
@@ -136,7 +136,7 @@ def test_many_samples_approach_the_oracle():
 
     keys = jax.random.split(jax.random.key(2), repeats)
     drawn = jax.jit(lambda keys: jax.lax.map(gradients, keys))(keys)
-    expected = jax.jit(oracle.expected_gradients)(params, image)
+    expected = jax.jit(exact_em.expected_gradients)(params, image)
     for each, mean in zip(jax.tree.leaves(drawn), jax.tree.leaves(expected), strict=True):
         error = jnp.std(each, axis=0, ddof=1) / np.sqrt(repeats) + 1e-6
         assert (jnp.abs(jnp.mean(each, axis=0) - mean) / error).max() < 5  # standard errors
@@ -294,7 +294,7 @@ def test_impossible_settings_are_refused(settings):
 def test_what_does_not_fit_the_layers_is_refused():
     with pytest.raises(InvalidInput, match=r"^rule.layer-rates is .*: must be 3 factors"):
         hmjax.Experiment("odd", rule=WakeSleep(layer_rates=(1.0, 0.5)))
-    with pytest.raises(InvalidInput, match=r"^rule is .oracle.: must be another"):
-        hmjax.Experiment("large", machine=hmjax.Machine((40,), 2), rule=Oracle())
+    with pytest.raises(InvalidInput, match=r"^rule is .exact-em.: must be another"):
+        hmjax.Experiment("large", machine=hmjax.Machine((40,), 2), rule=ExactEM())
     with pytest.raises(InvalidInput, match=r"^rule.decay-over is 5: needs rule.decay-at"):
         WakeSleep(decay_over=5)

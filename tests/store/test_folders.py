@@ -422,6 +422,7 @@ def test_whatever_is_in_a_checkpoint_it_is_gone_on_from_or_refused(damage, finis
 # Versions
 
 SCHEMA_1 = DATA / "folders" / "schema-1"
+SCHEMA_2 = DATA / "folders" / "schema-2"
 
 
 @pytest.fixture
@@ -464,6 +465,19 @@ def test_folders_of_the_first_schema_are_gone_on_with(old):
     chex.assert_trees_all_close(ours.params, theirs.params, rtol=1e-3, atol=1e-3)
     work.carry_out(old / "restarts-unfinished")
     assert runs.read(old / "restarts-unfinished").results["steps"] == 1000
+
+
+@pytest.mark.filterwarnings("ignore:.* goes on where")
+def test_folders_of_the_second_schema_know_exact_em_by_its_former_name(tmp_path, capsys):
+    shutil.copytree(SCHEMA_2, tmp_path / "old")
+    finished, unfinished = tmp_path / "old" / "oracle", tmp_path / "old" / "oracle-unfinished"
+    assert runs.read(finished).experiment.rule == hmjax.ExactEM(learning_rate=0.2, batch=2)
+    assert run.main(["resume", str(finished), "--no-figures"]) == 0
+    assert "is finished" in capsys.readouterr().out
+    work.carry_out(unfinished)
+    # The same bits on the machine that made them, and nearly so on others.
+    made = runs.read(unfinished).params
+    chex.assert_trees_all_close(made, runs.read(finished).params, rtol=1e-3, atol=1e-3)
 
 
 def test_what_restarts_kept_is_named_as_it_is_now():

@@ -1,4 +1,4 @@
-"""The oracle: wake-sleep with the exact posterior, by enumeration, in place of samples of q.
+"""Exact EM: wake-sleep with the exact posterior, by enumeration, in place of samples of q.
 
   wake    theta += rate * E_p(x | v)[grad log p(x)]         = rate * grad log p(v)
   sleep   phi   += rate * E_p(x | v)[grad log q(x_1.. | v)] = -rate * grad KL(p(. | v) || q(. | v))
@@ -15,7 +15,7 @@ J. Royal Statistical Society B 39:1-38, 1977; here with a gradient step for the 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -27,15 +27,17 @@ from hmjax.rules.base import Descent, Rule, State
 
 
 @dataclass(frozen=True)
-class Oracle(Descent):
+class ExactEM(Descent):
     """Wake-sleep with the exact posterior."""
+
+    FORMERLY: ClassVar[tuple[str, ...]] = ("Oracle",)
 
     def check(self, sizes: tuple[int, ...]) -> None:
         super().check(sizes)
         require(
             exact.is_enumerable(sizes, self.batch),
             "rule",
-            "oracle",
+            "exact-em",
             f"must be another for layers {sizes}, which are too large to enumerate",
         )
 
