@@ -5,8 +5,11 @@ Layers are numbered from the data upwards, x_0 (visible), ..., x_L (top), all of
   generative   p(x_L) = Bern(sigmoid(b_L)),   p(x_l | x_{l+1}) = Bern(sigmoid(x_{l+1} W_l + b_l))
   recognition  q(x_{l+1} | x_l) = Bern(sigmoid(x_l R_l + c_l))
 
-A unit of logit z fires when z exceeds standard logistic noise, which happens with probability
-sigmoid(z). Noise is thus independent of the parameters, so whole blocks of it can be drawn ahead.
+A unit of logit z fires when a uniform number lies below sigmoid(z). The noise does not depend on
+the parameters, so that whole blocks of it can be drawn ahead.
+
+Parameters, states and noise may carry trailing axes, one machine a place, which functions that take
+noise and not a key broadcast over: `[n_in, n_out]` below then stands for `[n_in, n_out, ...]`.
 
 Source: Dayan, Hinton, Neal & Zemel, Neural Computation 7:889-904, 1995.
 """
@@ -14,6 +17,7 @@ Source: Dayan, Hinton, Neal & Zemel, Neural Computation 7:889-904, 1995.
 import functools
 import itertools
 import math
+import operator
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,16 +25,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hmjax import arithmetic
 from hmjax.errors import require
 from hmjax.runtime.ambient import own_generator
+from hmjax.runtime.cipher import uniforms
 
 States = tuple[jax.Array, ...]
 """A state of every layer, (x_0, ..., x_L), each `[n, n_l]` of zeros and ones."""
 
 Noise = tuple[jax.Array, ...]
-"""Logistic noise, one `[n, n_l]` array per layer to sample, lowest layer first."""
+"""Uniform numbers above 0 and below 1, `[n, n_l]` for each layer to sample, lowest layer first."""
 
-_FEW_ROWS = 32
 _ABOVE_MINUS_ONE = float(np.nextafter(np.float32(-1), np.float32(0)))
 
 
@@ -134,36 +139,15 @@ def _drawn(
     )
 
 
-def sum_of_outer(first: jax.Array, second: jax.Array) -> jax.Array:
-    """The sum over rows of first^T second, `[n, a]` and `[n, b]` to `[a, b]`."""
-    if not _is_few(first):
-        return jnp.matmul(first.T, second, precision="highest")
-    return sum(a[:, None] * b[None] for a, b in zip(first, second, strict=True))
-
-
-def _rows_times(rows: jax.Array, matrix: jax.Array) -> jax.Array:
-    if not _is_few(rows):
-        return jnp.matmul(rows, matrix, precision="highest")
-    return jnp.concatenate([jnp.matmul(row[None], matrix, precision="highest") for row in rows])
-
-
-def _is_few(rows: jax.Array) -> bool:
-    """Whether a product is faster row by row: on a CPU, that of a matrix with a few rows.
-
-    A vector times a matrix becomes part of the loop over steps, a product of matrices a call.
-    """
-    return 1 < len(rows) <= _FEW_ROWS and jax.default_backend() == "cpu"
-
-
 def logits(layer: Layer, inputs: jax.Array) -> jax.Array:
     """The logits `[n, n_out]` that a layer gives its units for inputs `[n, n_in]`."""
-    return _rows_times(inputs, layer.weight) + layer.bias[None]
+    return arithmetic.product(layer.bias, inputs, layer.weight)
 
 
 def log_bernoulli(x: jax.Array, logit: jax.Array) -> jax.Array:
-    """Log Bern(x; sigmoid(logit)) in nats, summed over the last axis."""
+    """Log Bern(x; sigmoid(logit)) of states and logits `[n, n_l]`, in nats `[n]`."""
     x, logit = jnp.broadcast_arrays(jnp.asarray(x, logit.dtype), logit)
-    return jnp.sum(_log_bernoulli_each(x, logit), axis=-1)
+    return arithmetic.total(_log_bernoulli_each(x, logit), axis=1)
 
 
 @jax.custom_jvp
@@ -179,22 +163,23 @@ _log_bernoulli_each.defjvps(
 
 
 def log_normaliser(logit: jax.Array) -> jax.Array:
-    """Sum over the last axis of log(1 + exp(logit)): what Bernoulli units' log_prob is less by."""
-    return -jnp.sum(_log_bernoulli_each(jnp.zeros_like(logit), logit), axis=-1)
+    """The sum of log(1 + exp(logit)) over units, of `[n, n_l]`: what their log_prob is less by."""
+    return -arithmetic.total(_log_bernoulli_each(jnp.zeros_like(logit), logit), axis=1)
+
+
+def by_layer(noise: jax.Array, sizes: Sequence[int]) -> Noise:
+    """Noise `[n, sum of sizes]` as that of layers of the given sizes."""
+    return tuple(jnp.split(noise, list(itertools.accumulate(sizes[:-1])), axis=1))
 
 
 def draw_noise(key: jax.Array, sizes: Sequence[int], n: int) -> Noise:
-    """Standard logistic noise for `n` samples of layers of the given sizes."""
-    with own_generator():
-        bits = jax.random.bits(key, (n, sum(sizes)), jnp.uint32)
-    uniform = ((bits >> 9).astype(jnp.float32) + 0.5) * 2**-23  # never 0, never 1
-    noise = jnp.log(uniform / (1 - uniform))
-    return tuple(jnp.split(noise, list(itertools.accumulate(sizes[:-1])), axis=-1))
+    """Noise for `n` samples of layers of the given sizes."""
+    return by_layer(uniforms(key, (n, sum(sizes))), sizes)
 
 
 def fire(logit: jax.Array, noise: jax.Array) -> jax.Array:
-    """Binary units: 1 where the logit exceeds the logistic noise, else 0."""
-    return (logit > noise).astype(jnp.float32)
+    """Binary units: 1 where the noise lies below sigmoid(logit), else 0."""
+    return (noise < jax.nn.sigmoid(logit)).astype(jnp.float32)
 
 
 def recognise_with(noise: Noise, params: Params, images: jax.Array) -> States:
@@ -257,7 +242,7 @@ def hold_top(params: Params, top: jax.Array) -> Params:
 def log_prior(params: Params, tops: jax.Array) -> jax.Array:
     """Log p(x_L) of top states `[n, n_L]`, in nats `[n]`; biases may be infinite."""
     largest = float(jnp.finfo(jnp.float32).max)
-    log_prob = log_bernoulli(tops, jnp.clip(params.prior.bias, -largest, largest))
+    log_prob = log_bernoulli(tops, jnp.clip(params.prior.bias, -largest, largest)[None])
     return jnp.where(log_prob <= -largest, -jnp.inf, log_prob)
 
 
@@ -273,7 +258,6 @@ def log_joint(params: Params, states: States) -> jax.Array:
 @jax.jit
 def log_recognition(params: Params, states: States) -> jax.Array:
     """Log q(x_1, ..., x_L | x_0) of each row, in nats `[n]`."""
-    log_prob = jnp.zeros(len(states[0]), jnp.float32)
-    for layer, below, above in zip(params.recognition, states[:-1], states[1:], strict=True):
-        log_prob += log_bernoulli(above, logits(layer, below))
-    return log_prob
+    levels = zip(params.recognition, states[:-1], states[1:], strict=True)
+    terms = (log_bernoulli(above, logits(layer, below)) for layer, below, above in levels)
+    return functools.reduce(operator.add, terms)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from hmjax import arithmetic
 from hmjax.errors import MAX_COUNT, require
 from hmjax.machine import Layer, Params, Prior
 from hmjax.settings import Settings
@@ -35,14 +36,15 @@ class Rule(NamedTuple):
 
     Attributes:
       init: `init(params) -> State`.
-      draw: `draw(key) -> noise`, everything random that one step needs besides its images. It does
-        not see the parameters, so a block's noise is drawn before its steps are taken.
-      step: `step(state, images, noise) -> State`, one update from one batch `[batch, n_0]`.
+      draws: how many uniform numbers a step needs for each of its images.
+      step: `step(state, images, noise) -> State`, one update from one batch: images `[batch, n_0]`
+        and uniform numbers `[batch, draws]`. All arrays may carry a trailing axis, one machine a
+        place; the updates of a machine do not depend on those beside it.
     """
 
     init: Callable[[Params], State]
-    draw: Callable[[jax.Array], Any]
-    step: Callable[[State, jax.Array, Any], State]
+    draws: int
+    step: Callable[[State, jax.Array, jax.Array], State]
 
 
 class Updates(NamedTuple):
@@ -113,6 +115,10 @@ class Descent(Settings):
             rates,
             f"must be {len(sizes)} factors, of {len(sizes) - 1} layers of weights and the prior",
         )
+
+    def gains_in_lanes(self, sizes: tuple[int, ...]) -> bool:
+        """Whether machines of the given layer sizes are faster side by side in vector lanes."""
+        return arithmetic.is_small(self.batch, max(sizes))
 
     def numbers(self) -> dict[str, float]:
         """The settings, by field, that a step uses as numbers only, and may be given others of."""

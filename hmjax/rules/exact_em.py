@@ -41,18 +41,21 @@ class ExactEM(Descent):
             f"must be another for layers {sizes}, which are too large to enumerate",
         )
 
+    def gains_in_lanes(self, sizes: tuple[int, ...]) -> bool:
+        return False  # its tables have as many rows as layers have states
+
     def build(self, sizes: tuple[int, ...], numbers: Mapping[str, Any] | None = None) -> Rule:
         """The rule for machines of the given layer sizes; `numbers` in place of its own."""
         updates = self.updates(numbers)
 
-        def draw(key: jax.Array) -> tuple[()]:
-            return ()
-
-        def step(state: State, images: jax.Array, noise: tuple[()]) -> State:
-            generative, recognition = expected_gradients(state.params, images)
+        def step(state: State, images: jax.Array, noise: jax.Array) -> State:
+            gradients = expected_gradients
+            for _ in range(images.ndim - 2):
+                gradients = jax.vmap(gradients, in_axes=-1, out_axes=-1)
+            generative, recognition = gradients(state.params, images)
             return updates.recognition(updates.generative(state, generative), recognition)
 
-        return Rule(updates.init, draw, step)
+        return Rule(updates.init, 0, step)
 
 
 def expected_gradients(

@@ -13,6 +13,7 @@ large K the wake updates approach the gradients of log p(v) and of -KL(p(. | v) 
 Source: Bornschein & Bengio, Reweighted wake-sleep, ICLR 2015.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -20,9 +21,9 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from hmjax import machine
+from hmjax import arithmetic, machine
 from hmjax.errors import require
-from hmjax.machine import Noise, Params, States
+from hmjax.machine import Params, States
 from hmjax.rules.base import Descent, Rule, State
 from hmjax.rules.wake_sleep import sleep_gradient, wake_gradient
 
@@ -42,18 +43,19 @@ class Reweighted(Descent):
         super().__post_init__()
         require(self.samples >= 1, "rule.samples", self.samples, "must be at least 1")
 
+    def gains_in_lanes(self, sizes: tuple[int, ...]) -> bool:
+        return arithmetic.is_small(self.batch * self.samples, max(sizes))
+
     def build(self, sizes: tuple[int, ...], numbers: Mapping[str, Any] | None = None) -> Rule:
         """The rule for machines of the given layer sizes; `numbers` in place of its own."""
         updates, hidden = self.updates(numbers), sizes[1:]
 
-        def draw(key: jax.Array) -> tuple[Noise, Noise]:
-            noise = machine.draw_noise(key, hidden * self.samples + sizes, self.batch)
+        def step(state: State, images: jax.Array, noise: jax.Array) -> State:
+            by_layer = machine.by_layer(noise, hidden * self.samples + sizes)
             ends = len(hidden) * self.samples
-            of_layers = (noise[:ends][layer :: len(hidden)] for layer in range(len(hidden)))
-            return tuple(map(jnp.concatenate, of_layers)), noise[ends:]
-
-        def step(state: State, images: jax.Array, noise: tuple[Noise, Noise]) -> State:
-            noise_wake, noise_sleep = noise
+            of_samples, noise_sleep = by_layer[:ends], by_layer[ends:]
+            of_layers = (of_samples[layer :: len(hidden)] for layer in range(len(hidden)))
+            noise_wake = tuple(map(jnp.concatenate, of_layers))
             repeated = jnp.concatenate([images] * self.samples)
             states = machine.recognise_with(noise_wake, state.params, repeated)
             weights = None
@@ -69,7 +71,7 @@ class Reweighted(Descent):
             gradient = jax.tree.map(lambda *each: sum(each) / len(each), *gradients)
             return updates.recognition(state, gradient)
 
-        return Rule(updates.init, draw, step)
+        return Rule(updates.init, sum(hidden) * self.samples + sum(sizes), step)
 
 
 def normalised_weights(params: Params, states: States, samples: int) -> jax.Array:
@@ -84,5 +86,9 @@ def normalised_weights(params: Params, states: States, samples: int) -> jax.Arra
       `[samples * images]`.
     """
     log_weight = machine.log_joint(params, states) - machine.log_recognition(params, states)
-    by_image = jax.nn.softmax(log_weight.reshape(samples, -1), axis=0)
-    return (by_image / by_image.shape[1]).reshape(-1)
+    images = len(log_weight) // samples
+    by_image = log_weight.reshape(samples, images, *log_weight.shape[1:])
+    highest = functools.reduce(jnp.maximum, by_image)
+    odds = jnp.exp(by_image - highest[None])
+    share = odds / (images * arithmetic.total(odds, axis=0))[None]
+    return share.reshape(log_weight.shape)

@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
-from hmjax import machine
-from hmjax.machine import Layer, Noise, Params, Prior, States
+from hmjax import arithmetic, machine
+from hmjax.machine import Layer, Params, Prior, States
 from hmjax.rules.base import Descent, Rule, State
 
 
@@ -30,20 +29,17 @@ class WakeSleep(Descent):
 
     def build(self, sizes: tuple[int, ...], numbers: Mapping[str, Any] | None = None) -> Rule:
         """The rule for machines of the given layer sizes; `numbers` in place of its own."""
-        updates = self.updates(numbers)
+        updates, hidden = self.updates(numbers), sizes[1:]
 
-        def draw(key: jax.Array) -> tuple[Noise, Noise]:
-            noise = machine.draw_noise(key, sizes[1:] + sizes, self.batch)
-            return noise[: len(sizes) - 1], noise[len(sizes) - 1 :]
-
-        def step(state: State, images: jax.Array, noise: tuple[Noise, Noise]) -> State:
-            noise_wake, noise_sleep = noise
+        def step(state: State, images: jax.Array, noise: jax.Array) -> State:
+            by_layer = machine.by_layer(noise, hidden + sizes)
+            noise_wake, noise_sleep = by_layer[: len(hidden)], by_layer[len(hidden) :]
             states = machine.recognise_with(noise_wake, state.params, images)
             state = updates.generative(state, wake_gradient(state.params, states))
             dreams = machine.generate_with(noise_sleep, state.params)
             return updates.recognition(state, sleep_gradient(state.params, dreams))
 
-        return Rule(updates.init, draw, step)
+        return Rule(updates.init, sum(hidden + sizes), step)
 
 
 def wake_gradient(
@@ -61,9 +57,7 @@ def wake_gradient(
         for layer, below, above in zip(params.generative, states[:-1], states[1:], strict=True)
     )
     error = jax.nn.sigmoid(params.prior.bias)[None] - states[-1]
-    if weights is not None:
-        return layers, Prior(weights @ error)
-    return layers, Prior(jnp.mean(error, axis=0))
+    return layers, Prior(_mean(error, weights))
 
 
 def sleep_gradient(
@@ -88,7 +82,13 @@ def delta_rule(
     """The delta rule (predicted - target) * input, averaged over the batch, as a gradient."""
     error = jax.nn.sigmoid(machine.logits(layer, inputs)) - targets
     if weights is not None:
-        error = weights[:, None] * error
-        return Layer(machine.sum_of_outer(inputs, error), jnp.sum(error, axis=0))
-    weight = machine.sum_of_outer(inputs, error) / len(inputs)
-    return Layer(weight, jnp.mean(error, axis=0))
+        inputs = weights[:, None] * inputs
+    weight = arithmetic.sum_of_outer(inputs, error)
+    return Layer(weight if weights is not None else weight / len(inputs), _mean(error, weights))
+
+
+def _mean(rows: jax.Array, weights: jax.Array | None) -> jax.Array:
+    """The mean of rows, with equal weights or with those given."""
+    if weights is None:
+        return arithmetic.total(rows, axis=0) / len(rows)
+    return arithmetic.total(weights[:, None] * rows, axis=0)

@@ -2,17 +2,18 @@
 
 `jax.random` runs the Threefry cipher there as a loop of rounds, which keeps programs small.
 Unrolled, the cipher of a whole block of counters becomes one vectorised loop. The bits are those of
-`jax.random`'s default generator, so a key can be handed from one to the other at any point.
+`jax.random`'s default generator.
 
 Source: Salmon, Moraes, Dror & Shaw, Parallel random numbers: as easy as 1, 2, 3, SC 2011.
 """
 
 import itertools
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
+
+from hmjax.runtime.ambient import own_generator
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
@@ -43,61 +44,36 @@ def key_of(seed: int | jax.Array) -> jax.Array:
     return jax.random.wrap_key_data(jnp.stack([jnp.zeros_like(low), low]), impl="threefry2x32")
 
 
-def unrolled(key: jax.Array) -> jax.Array:
-    """The same key, to be drawn from by the unrolled cipher; the bits stay the same.
+def uniforms(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Numbers between 0 and 1, neither of which is among them, by a key of any generator."""
+    with own_generator():
+        return _uniform(jax.random.bits(key, shape, jnp.uint32))
 
-    Where JAX has no room for a cipher of one's own, it is drawn from by JAX's, which is slower.
+
+def uniforms_of_steps(key: jax.Array, steps: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """`uniforms(fold_in(key, step), shape)` for many steps, and for many keys.
 
     Args:
-      key: a `jax.random.key` of the default implementation, of any shape.
+      key: uint32 `[2, ...]`, the words of keys of the default generator.
+      steps: int32 `[n, ...]`, with the same trailing axes.
+      shape: of the numbers of a step.
+
+    Returns:
+      Float32 `[n, *shape, ...]`.
     """
-    return jax.random.wrap_key_data(jax.random.key_data(key), impl=_UNROLLED)
+    places = (1,) * (steps.ndim - 1)
+    of_step = _cipher((key[0][None], key[1][None]), steps.astype(jnp.uint32))
+    low, high = (word.reshape(len(steps), *(1,) * len(shape), *steps.shape[1:]) for word in of_step)
+    counter = jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(1, *shape, *places)
+    low, high = _cipher((low, high), counter)
+    return _uniform(low ^ high)
 
 
-def _cipher(key: jax.Array, low: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _cipher(key: tuple[jax.Array, jax.Array], low: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The cipher of the counters whose low words are given, and whose high words are 0."""
-    return threefry2x32((key[0], key[1]), (jnp.zeros_like(low), low))
+    return threefry2x32(key, (jnp.zeros_like(low), low))
 
 
-def _counting(shape: tuple[int, ...]) -> jax.Array:
-    """0, 1, ..., as an array of a shape."""
-    return jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
-
-
-def _seed(seed: jax.Array) -> jax.Array:
-    return jax.random.key_data(key_of(seed))
-
-
-def _random_bits(key: jax.Array, bit_width: int, shape: tuple[int, ...]) -> jax.Array:
-    if bit_width != 32:
-        raise NotImplementedError(f"bits of width {bit_width}, only 32 are made")
-    x, y = _cipher(key, _counting(shape))
-    return x ^ y
-
-
-def _split(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    return jnp.stack(_cipher(key, _counting(shape)), axis=-1)
-
-
-def _fold_in(key: jax.Array, data: int | jax.Array) -> jax.Array:
-    return jnp.stack(_cipher(key, jnp.asarray(data).astype(jnp.uint32)), axis=-1)
-
-
-def _defined() -> Any:
-    try:
-        from jax.extend.random import define_prng_impl
-
-        return define_prng_impl(
-            key_shape=(2,),
-            seed=_seed,
-            split=_split,
-            random_bits=_random_bits,
-            fold_in=_fold_in,
-            name="threefry2x32_unrolled",
-            tag="fryu",
-        )
-    except (ImportError, AttributeError, TypeError):  # jax.extend promises nothing
-        return "threefry2x32"
-
-
-_UNROLLED = _defined()
+def _uniform(bits: jax.Array) -> jax.Array:
+    """One of 2^23 numbers, evenly spaced and symmetric about 1/2."""
+    return ((bits >> 9).astype(jnp.float32) + 0.5) * 2**-23

@@ -1,6 +1,7 @@
 """What JAX is told before it starts."""
 
 import contextlib
+import functools
 import hashlib
 import importlib.metadata
 import os
@@ -14,7 +15,7 @@ import jax
 _CPU_OPTIONS = {
     # The loop over steps becomes one function instead of a kernel an operation: a step is under a
     # microsecond of work, and launching its kernels would take several times as long.
-    "xla_cpu_small_while_loop_byte_threshold": 262_144,
+    "xla_cpu_small_while_loop_byte_threshold": 2_000_000,
     # A loop over the 16 or 32 units of a layer becomes a few vector instructions. Left alone, LLVM
     # writes it out as 16 or 32 scalar ones, three times slower for sigmoids and outer products.
     "-unroll-full-max-count": 4,
@@ -55,6 +56,15 @@ def prepare() -> None:
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         with contextlib.suppress(RuntimeError):  # JAX has started
             jax.config.update("jax_num_cpu_devices", _cores())
+
+
+@functools.cache
+def vector_floats() -> int:
+    """How many float32 numbers a vector of this machine's processor holds; 4 if it does not say."""
+    with contextlib.suppress(OSError):
+        flags = Path("/proc/cpuinfo").read_text()
+        return 16 if "avx512f" in flags else 8 if "avx2" in flags else 4
+    return 4
 
 
 def cache_compiled() -> None:

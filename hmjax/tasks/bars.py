@@ -13,13 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from hmjax.errors import require
-from hmjax.runtime.ambient import own_generator
 from hmjax.settings import Settings
-from hmjax.tasks.base import Support, all_rows, collect
+from hmjax.tasks.base import Sampled, Support, all_rows, collect
 
 
 @dataclass(frozen=True)
-class Bars(Settings):
+class Bars(Sampled, Settings):
     """Square images of parallel bars, each on with `p_on`; labels are +1 vertical, -1 horizontal.
 
     An empty and a full image could be of either orientation.
@@ -57,23 +56,25 @@ class Bars(Settings):
     def class_kind(self) -> str:
         return "orientation"
 
-    def sample(
-        self, key: jax.Array, n: int, numbers: Mapping[str, Any] | None = None
+    @property
+    def draws(self) -> int:
+        return self.side + 1
+
+    def made_of(
+        self, uniform: jax.Array, numbers: Mapping[str, Any] | None = None
     ) -> tuple[jax.Array, jax.Array]:
-        """Draws `n` images `[n, side**2]` in float32 and their labels `[n]`."""
-        p_on = jnp.float32((self.numbers() | dict(numbers or {}))["p_on"])
-        with own_generator():
-            key_bars, key_vertical = jax.random.split(key)
-            bars = jax.random.bernoulli(key_bars, p_on, (n, self.side))
-            vertical = jax.random.bernoulli(key_vertical, jnp.float32(self.p_vertical), (n,))
-        bars = bars.astype(jnp.float32)
-        shape = (n, self.side, self.side)
-        images = jnp.where(
-            vertical[:, None, None],
-            jnp.broadcast_to(bars[:, None, :], shape),
-            jnp.broadcast_to(bars[:, :, None], shape),
-        )
-        return images.reshape(n, -1), jnp.where(vertical, 1, -1).astype(jnp.int32)
+        """Images `[n, side**2]` of a number a bar, and one for their orientation.
+
+        See `Task.made_of`.
+        """
+        given = self.numbers() | dict(numbers or {})
+        p_on, p_vertical = (jnp.float32(given[name]) for name in ("p_on", "p_vertical"))
+        bars = (uniform[:, : self.side] < p_on).astype(jnp.float32)
+        vertical = uniform[:, self.side] < p_vertical
+        across, along = bars[:, None], bars[:, :, None]
+        images = jnp.where(vertical[:, None, None], across, along)
+        shape = len(uniform), self.side**2, *uniform.shape[2:]
+        return images.reshape(shape), jnp.where(vertical, 1, -1).astype(jnp.int32)
 
     def support(self) -> Support:
         """Every image with its probability; 30 images at the default settings."""

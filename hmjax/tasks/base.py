@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
+from hmjax.runtime.cipher import uniforms
+
 
 class Support(NamedTuple):
     """Every image of a task, once.
@@ -57,6 +59,21 @@ class Task(Protocol):
     def class_kind(self) -> str:
         """What the classes are: "direction", "orientation", ..."""
 
+    @property
+    def draws(self) -> int:
+        """How many uniform numbers an image is made of."""
+
+    def made_of(
+        self, uniform: jax.Array, numbers: Mapping[str, Any] | None = None
+    ) -> tuple[jax.Array, jax.Array]:
+        """Makes images `[n, n_0]` in float32 and their labels `[n]` of uniform numbers.
+
+        Args:
+          uniform: `[n, draws]`, above 0 and below 1. It and the numbers may carry a trailing axis,
+            which images and labels then have too.
+          numbers: in place of some of `numbers()`; may be traced.
+        """
+
     def sample(
         self, key: jax.Array, n: int, numbers: Mapping[str, Any] | None = None
     ) -> tuple[jax.Array, jax.Array]:
@@ -82,6 +99,16 @@ class Task(Protocol):
           `[n, classes + 2]`, rows summing to 1: that class and no other, in the order of
           `class_labels`; then several classes at once; then none.
         """
+
+
+class Sampled:
+    """What tasks inherit that make an image of uniform numbers."""
+
+    def sample(
+        self: Task, key: jax.Array, n: int, numbers: Mapping[str, Any] | None = None
+    ) -> tuple[jax.Array, jax.Array]:
+        """Draws images and labels (see `Task.sample`)."""
+        return self.made_of(uniforms(key, (n, self.draws)), numbers)
 
 
 def entropy_bits(support: Support) -> float:

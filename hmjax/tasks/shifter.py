@@ -13,13 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from hmjax.errors import require
-from hmjax.runtime.ambient import own_generator
 from hmjax.settings import Settings
-from hmjax.tasks.base import Support, all_rows, collect
+from hmjax.tasks.base import Sampled, Support, all_rows, collect
 
 
 @dataclass(frozen=True)
-class Shifter(Settings):
+class Shifter(Sampled, Settings):
     """A row `r` of pixels, each on with `p_on`, above `roll(r, d)`, each written `copies` times.
 
     The shift d is drawn uniformly from `shifts`. Its label is d itself, so +1 is right, -1 left.
@@ -69,16 +68,20 @@ class Shifter(Settings):
     def class_kind(self) -> str:
         return "direction"
 
-    def sample(
-        self, key: jax.Array, n: int, numbers: Mapping[str, Any] | None = None
+    @property
+    def draws(self) -> int:
+        return self.width + 1
+
+    def made_of(
+        self, uniform: jax.Array, numbers: Mapping[str, Any] | None = None
     ) -> tuple[jax.Array, jax.Array]:
-        """Draws `n` images `[n, 2 * copies * width]` in float32 and their shifts `[n]`."""
+        """Images `[n, 2 * copies * width]` of a number a pixel of the row, and one for the shift.
+
+        See `Task.made_of`.
+        """
         p_on = jnp.float32((self.numbers() | dict(numbers or {}))["p_on"])
-        with own_generator():
-            key_row, key_shift = jax.random.split(key)
-            row = jax.random.bernoulli(key_row, p_on, (n, self.width))
-            which = jax.random.randint(key_shift, (n,), 0, len(self.shifts), jnp.int32)
-        row = row.astype(jnp.float32)
+        row = (uniform[:, : self.width] < p_on).astype(jnp.float32)
+        which = (uniform[:, self.width] * len(self.shifts)).astype(jnp.int32)
         moved = [jnp.roll(row, shift, axis=1) for shift in self.class_labels]
         chosen = jax.lax.select_n(jnp.broadcast_to(which[:, None], row.shape), *moved)
         images = jnp.concatenate([row] * self.copies + [chosen] * self.copies, axis=1)

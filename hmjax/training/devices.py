@@ -1,16 +1,17 @@
 """Where machines are: shared out among the devices of all hosts, and stepped there.
 
-On a CPU each core takes its members in turn, a chunk of steps at a time, so that a machine's
-weights and draws stay in the cache; elsewhere all members of a device step together, by `jax.vmap`.
+A device steps its members side by side, in groups: on a CPU as many as its vectors have lanes, so
+that their weights and draws stay in the cache, elsewhere all at once.
 """
 
 import functools
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -18,9 +19,14 @@ from hmjax.runtime import hosts
 from hmjax.runtime.ambient import default_device, devices, own_settings
 from hmjax.runtime.compiler import Options, compile_with
 
+T = TypeVar("T")
+T2 = TypeVar("T2")
+
 _MEMBERS = PartitionSpec("member")
 
-_DRAWS = 2**29  # bytes of draws that a device makes at once, other than a CPU
+_DRAWS = 2**20  # bytes of a step's draws, of the members that are stepped at once, but on a CPU
+
+_OF_ONE_ALONE = 0.63  # of a step of a machine alone, what one of a full group takes on a CPU
 
 # One thread, so that what it is asked for twice JAX finds compiled the second time.
 _COMPILER = ThreadPoolExecutor(1, thread_name_prefix="compile")
@@ -33,31 +39,34 @@ class Layout(NamedTuple):
       mesh: the devices.
       places: how many members they hold, equally many each; the last is there again in what is
         left over.
-      group: how many members a device steps together.
+      together: how many of its members a device steps side by side.
     """
 
     mesh: Mesh
     places: int
-    group: int
+    together: int
 
 
-def lay_out(members: int, draws: int, together: int | None = None) -> Layout:
+def lay_out(members: int, lanes: int, draws: int, together: int | None = None) -> Layout:
     """Shares members out among the devices: of this host, or of all hosts there are.
 
     A host that is told `with jax.default_device(d)` alone trains on that.
 
     Args:
       members: how many.
-      draws: bytes of the draws that are made at once for one of them.
-      together: how many a device steps together; if not given, 1 on a CPU, which is faster there,
-        and elsewhere as many as it has.
+      lanes: how many fill the vectors of a CPU; 1 if that is of no use to them.
+      draws: bytes of what is drawn for a step of one of them.
+      together: how many a device steps side by side; if not given, on a CPU its lanes, or 1 where
+        that is faster, and elsewhere as many as it has.
     """
     several = jax.process_count() > 1 and members > 1  # each host trains a machine alone itself
     chosen = jax.devices() if several else devices()[:members]
     places = members + -members % len(chosen)
     each = places // len(chosen)
-    if together is None:
-        together = 1 if chosen[0].platform == "cpu" else max(1, _DRAWS // draws)
+    if together is None and chosen[0].platform == "cpu":
+        together = lanes if -(-each // lanes) * lanes * _OF_ONE_ALONE < each else 1
+    elif together is None:
+        together = max(1, _DRAWS // draws)
     return Layout(Mesh(np.array(chosen), ("member",)), places, min(each, together))
 
 
@@ -78,18 +87,42 @@ def gathered(tree: Any, members: int) -> Any:
     return jax.tree.map(lambda leaf: leaf[:members], hosts.gathered(tree))
 
 
-def each(function: Callable, layout: Layout, at_most: int | None = None) -> Callable:
-    """`function` of one member, for all that a device has, a group of them at once."""
-    if layout.places == layout.mesh.size:  # without a loop of one, which costs a machine alone
+def side_by_side(function: Callable[[T], T2], layout: Layout) -> Callable[[T], T2]:
+    """`function` of members along a trailing axis, for all that a device has, a group at a time.
+
+    It is `jax.vmap` over the last axis of a function that is written for one, and that keeps the
+    axis last: the members of a group lie side by side in the lanes of vectors.
+    """
+
+    def group(members: T) -> T2:
+        lanes = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), members)
+        return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), function(lanes))
+
+    def all_groups(members: T) -> T2:
+        count, size = layout.places // layout.mesh.size, layout.together
+        if count == size:
+            return group(members)
+        # What is left over in the last group is the last member again.
+        index = np.minimum(np.arange(count + -count % size), count - 1).reshape(-1, size)
+        groups = jax.lax.map(group, jax.tree.map(lambda leaf: leaf[index], members))
+        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:count], groups)
+
+    return all_groups
+
+
+def each(function: Callable[[T], T2], layout: Layout, at_most: int | None = None) -> Callable:
+    """`function` of one member, for all that a device has: in turn on a CPU, elsewhere at once."""
+    count = layout.places // layout.mesh.size
+    if count == 1:  # without a loop of one, which costs a machine alone
 
         def only(members: Any) -> Any:
             one = jax.tree.map(lambda leaf: leaf[0], members)
             return jax.tree.map(lambda leaf: leaf[None], function(one))
 
         return only
-    size = layout.group if at_most is None else min(layout.group, at_most)
-    # Not a group of 1: vmap would add an axis to every product, which XLA is slower at.
-    return functools.partial(jax.lax.map, function, batch_size=size if size > 1 else None)
+    on_cpu = layout.mesh.devices.flat[0].platform == "cpu"
+    size = None if on_cpu else min(count, at_most or count)
+    return functools.partial(jax.lax.map, function, batch_size=size)
 
 
 @dataclass(frozen=True)

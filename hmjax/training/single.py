@@ -1,13 +1,16 @@
-"""The steps of one machine: what it starts from, a block of steps, what it restarts from.
+"""The steps of a machine: what it starts from, a block of steps, what it restarts from.
 
-A step's random draws come from its own key, `fold_in(key of the seed, step)`, so they depend on the
-seed and the step alone. A step does not draw for itself: the images and the noise of `_CHUNK` steps
-are drawn at once and scanned over, which is several times faster.
+A step's random numbers come from its own key, `fold_in(key of the seed, step)`, so they depend on
+the seed and the step alone. A step does not draw for itself: the numbers of a chunk of steps are
+drawn at once and scanned over, which is several times faster.
+
+Blocks are taken by one machine, or by several side by side: every array then has a trailing axis,
+one machine a place.
 """
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,16 +20,19 @@ from hmjax.experiment import Experiment, Numbers, Program, split
 from hmjax.machine import Params
 from hmjax.rules import State
 from hmjax.runtime.ambient import own_generator, own_settings
-from hmjax.runtime.cipher import key_of, unrolled
+from hmjax.runtime.cipher import key_of, uniforms_of_steps
+from hmjax.runtime.platform import vector_floats
 from hmjax.training.restarts import Best, none_yet, restart
 
-T = TypeVar("T")
+_DRAWS = 2**18  # bytes of draws that are made at once; larger ones are no faster
 
-_CHUNK = 500  # steps whose draws are made at once
+# Steps that are drawn for at once. Never one or two: XLA would unroll the loop over them, and round
+# differently.
+_SHORTEST, _LONGEST = 16, 500
 
 
 class Keys(NamedTuple):
-    """The keys of a seed, named by their use; that of the steps draws by the unrolled cipher."""
+    """The keys of a seed, named by their use."""
 
     init: jax.Array
     steps: jax.Array
@@ -52,8 +58,7 @@ class TrainState(NamedTuple):
 def keys_of(seed: int | jax.Array) -> Keys:
     """The keys that a seed gives."""
     with own_generator():
-        keys = Keys(*jax.random.split(key_of(seed), len(Keys._fields)))
-    return keys._replace(steps=unrolled(keys.steps))
+        return Keys(*jax.random.split(key_of(seed), len(Keys._fields)))
 
 
 @own_settings()
@@ -96,23 +101,23 @@ def _scan(
     watch: Callable[[Params], jax.Array | None] = lambda params: None,
 ) -> tuple[TrainState, jax.Array | None]:
     """Takes `steps` steps with draws made at once; also stacks what `watch` sees after each."""
-    rule = program.rule.build(program.sizes, numbers.rule)
-    # Never a loop of a step or two, which XLA would unroll and round differently.
-    length = max(steps, _CHUNK)
+    task, rule = program.task, program.rule.build(program.sizes, numbers.rule)
+    length = max(steps, _SHORTEST)
 
-    def draw(step: jax.Array) -> tuple[jax.Array, Any]:
-        key_images, key_noise = jax.random.split(jax.random.fold_in(key, step))
-        images, _ = program.task.sample(key_images, program.rule.batch, numbers.task)
-        return images, rule.draw(key_noise)
+    def step(learner: State, numbered: tuple[jax.Array, jax.Array]) -> tuple[State, Any]:
+        number, uniform = numbered
 
-    def step(learner: State, numbered: tuple[jax.Array, Any]) -> tuple[State, jax.Array | None]:
-        number, (images, noise) = numbered
-        take = functools.partial(rule.step, learner, images, noise)
+        def take() -> State:
+            images, _ = task.made_of(uniform[:, : task.draws], numbers.task)
+            return rule.step(learner, images, uniform[:, task.draws :])
+
         learner = take() if length == steps else jax.lax.cond(number < steps, take, lambda: learner)
         return learner, watch(learner.params)
 
     ahead = jnp.arange(length)
-    drawn = jax.vmap(draw)(state.step + ahead)
+    at = state.step[None] + ahead.reshape(-1, *(1,) * state.step.ndim)
+    words = jnp.moveaxis(jax.random.key_data(key), -1, 0)
+    drawn = uniforms_of_steps(words, at, (program.rule.batch, task.draws + rule.draws))
     learner, watched = jax.lax.scan(step, state.learner, (ahead, drawn))
     return state._replace(step=state.step + steps, learner=learner), watched
 
@@ -134,26 +139,22 @@ def train_block(
       The state after them.
     """
     scan = functools.partial(_scan, key, numbers, program=program)
-    return in_chunks(lambda state, chunk: scan(state, steps=chunk)[0], state, steps)
+    chunk = max(_SHORTEST, min(_LONGEST, _DRAWS // (bytes_of_draws(program) * key.size)))
+    chunks, rest = divmod(steps, chunk)
+    take = functools.partial(scan, steps=chunk)
+    state, _ = jax.lax.scan(lambda state, _: (take(state)[0], None), state, length=chunks)
+    return scan(state, steps=rest)[0] if rest else state
 
 
-def in_chunks(take: Callable[[T, int], T], carry: T, steps: int) -> T:
-    """Carries `take(carry, steps of a chunk)` over as many chunks as `steps` are.
-
-    A chunk is what draws are made for at once; the last may be shorter.
-    """
-    chunks, rest = divmod(steps, _CHUNK)
-    carry, _ = jax.lax.scan(lambda carry, _: (take(carry, _CHUNK), None), carry, length=chunks)
-    return take(carry, rest) if rest else carry
+def lanes_of(program: Program) -> int:
+    """How many machines fill the vectors of a CPU; 1 where they are no faster side by side."""
+    return vector_floats() if program.rule.gains_in_lanes(program.sizes) else 1
 
 
-def draws_of_chunk(experiment: Experiment) -> int:
-    """Bytes of the draws that are made at once for one machine."""
-    rule = experiment.rule.build(experiment.sizes)
-    key = jax.eval_shape(key_of, 0)
-    images = jax.eval_shape(lambda key: experiment.task.sample(key, experiment.rule.batch)[0], key)
-    drawn = jax.tree.leaves((images, jax.eval_shape(rule.draw, key)))
-    return _CHUNK * sum(leaf.size * leaf.dtype.itemsize for leaf in drawn)
+def bytes_of_draws(program: Program) -> int:
+    """Bytes of what is drawn for a step of one machine."""
+    rule = program.rule.build(program.sizes)
+    return 4 * program.rule.batch * (program.task.draws + rule.draws)
 
 
 @jax.jit

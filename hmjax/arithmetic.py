@@ -1,0 +1,51 @@
+"""Sums over units and rows, in an order that is the same for a machine alone and among others.
+
+Arrays may carry trailing axes, one machine a place: `[rows, units, ...]`. A small sum is written
+out, term by term: XLA makes one loop of it, over what is summed side by side and the machines, and
+LLVM whole vectors of that. Each machine's terms are added in the same order, whatever is beside it.
+A large one is a matrix product, for machines that are alone.
+
+Measured on 32-16-4, one core with AVX-512, microseconds a step and machine, draws included:
+written out 0.52 for one machine and 0.33 for 16 side by side; as products 0.71 and 2.9.
+"""
+
+import functools
+import operator
+
+import jax
+import jax.numpy as jnp
+
+_TERMS = 64  # more than this are not written out
+_ROWS = 32
+
+
+def is_small(rows: int, terms: int) -> bool:
+    """Whether sums of so many terms, for each of so many rows, are written out."""
+    return rows <= _ROWS and terms <= _TERMS
+
+
+def total(terms: jax.Array, axis: int) -> jax.Array:
+    """The sum along the first axis or the second, without it."""
+    if not is_small(1 if axis == 0 else len(terms), terms.shape[axis]):
+        return jnp.sum(terms, axis=axis)
+    return functools.reduce(operator.add, jnp.unstack(terms, axis=axis))
+
+
+def product(bias: jax.Array, inputs: jax.Array, weight: jax.Array) -> jax.Array:
+    """`bias + inputs weight`: `[b, ...]`, `[n, a, ...]` and `[a, b, ...]` to `[n, b, ...]`."""
+    if not is_small(*inputs.shape[:2]):
+        return jnp.einsum("na...,ab...->nb...", inputs, weight, precision="highest") + bias[None]
+    terms = (
+        column[:, None] * row[None]
+        for column, row in zip(jnp.unstack(inputs, axis=1), jnp.unstack(weight), strict=True)
+    )
+    return functools.reduce(operator.add, terms, bias[None])
+
+
+def sum_of_outer(first: jax.Array, second: jax.Array) -> jax.Array:
+    """The sum over rows of first^T second, `[n, a, ...]` and `[n, b, ...]` to `[a, b, ...]`."""
+    if not is_small(1, len(first)):
+        return jnp.einsum("na...,nb...->ab...", first, second, precision="highest")
+    return functools.reduce(
+        operator.add, (a[:, None] * b[None] for a, b in zip(first, second, strict=True))
+    )
