@@ -1,6 +1,6 @@
 """Wake-sleep as one would write it without JAX: what hmjax is checked and timed against.
 
-`numpy_step` is the rule in plain NumPy, and the tests' oracle. `numba_trainer` is a loop over
+`numpy_step` is the rule in plain NumPy, and the tests' reference. `numba_trainer` is a loop over
 scalars that numba compiles, with its own draws; it trains the shifter alone, one image a step.
 """
 
@@ -25,8 +25,8 @@ def numpy_step(
     Args:
       params: a machine of NumPy arrays, in any precision.
       images: `[batch, n_0]`.
-      noise_wake: logistic noise of layers 1, ..., L, each `[batch, n_l]`.
-      noise_sleep: logistic noise of layers 0, ..., L.
+      noise_wake: uniform numbers for layers 1, ..., L, each `[batch, n_l]`.
+      noise_sleep: uniform numbers for layers 0, ..., L.
       rate: the learning rate.
     """
     depth, batch = len(params.generative), len(images)
@@ -34,7 +34,9 @@ def numpy_step(
     awake: list[Any] = [images]
     for level in range(depth):
         weight, bias = params.recognition[level]
-        awake.append((awake[level] @ weight + bias > noise_wake[level]).astype(bias.dtype))
+        awake.append(
+            (noise_wake[level] < _sigmoid(awake[level] @ weight + bias)).astype(bias.dtype)
+        )
     for level in range(depth):
         weight, bias = params.generative[level]
         error = awake[level] - _sigmoid(awake[level + 1] @ weight + bias)
@@ -42,15 +44,23 @@ def numpy_step(
         bias += rate * error.mean(axis=0)
     params.prior.bias[:] += rate * (awake[depth] - _sigmoid(params.prior.bias)).mean(axis=0)
 
-    dream: list[Any] = [(params.prior.bias > noise_sleep[depth]).astype(params.prior.bias.dtype)]
+    dream: list[Any] = [
+        (noise_sleep[depth] < _sigmoid(params.prior.bias)).astype(params.prior.bias.dtype)
+    ]
     for level in reversed(range(depth)):
         weight, bias = params.generative[level]
-        dream.insert(0, (dream[0] @ weight + bias > noise_sleep[level]).astype(bias.dtype))
+        dream.insert(
+            0, (noise_sleep[level] < _sigmoid(dream[0] @ weight + bias)).astype(bias.dtype)
+        )
     for level in range(depth):
         weight, bias = params.recognition[level]
         error = dream[level + 1] - _sigmoid(dream[level] @ weight + bias)
         weight += rate / batch * (dream[level].T @ error)
         bias += rate * error.mean(axis=0)
+
+
+def _fire(logit: Any, noise: np.ndarray) -> Any:
+    return (noise < _sigmoid(logit)).astype(logit.dtype)
 
 
 def _sigmoid(x: Any) -> Any:

@@ -61,7 +61,7 @@ def time_numpy(experiment: Experiment) -> Case:
     images = np.asarray(experiment.task.sample(jax.random.key(0), _NUMPY_STEPS)[0])
 
     def noise(sizes: tuple[int, ...]) -> list[np.ndarray]:
-        return [rng.logistic(size=(1, n)).astype(np.float32) for n in sizes]
+        return [rng.random(size=(1, n)).astype(np.float32) for n in sizes]
 
     def train() -> None:
         for image in images:

@@ -38,18 +38,17 @@ def init(key: jax.Array) -> Machine:
     return Machine((visible, layers[1]), jnp.zeros(TOP), (layers[2], layers[3]))
 
 
-def sample_shifter(key: jax.Array) -> jax.Array:
+def shifter(uniform: jax.Array) -> jax.Array:
     """A random row of pixels above the same row moved left or right, each written twice."""
-    key_row, key_shift = jax.random.split(key)
-    row = jax.random.bernoulli(key_row, P_ON, (WIDTH,))
-    moved = jnp.roll(row, 2 * jax.random.randint(key_shift, (), 0, 2) - 1)
+    row = uniform[:WIDTH] < P_ON
+    moved = jnp.where(uniform[WIDTH] < 0.5, jnp.roll(row, -1), jnp.roll(row, 1))
     return jnp.concatenate([row, row, moved, moved])
 
 
 def logits(layer: Layer, inputs: jax.Array) -> jax.Array:
-    """Log odds that each unit fires, given the layer that drives it."""
+    """Log odds that each unit fires, given the layer that drives it, added up one by one."""
     weight, bias = layer
-    return matmul(inputs, weight) + bias
+    return sum((x * w for x, w in zip(inputs, weight, strict=True)), start=bias)
 
 
 def delta_rule(layer: Layer, inputs: jax.Array, targets: jax.Array) -> Layer:
@@ -62,8 +61,8 @@ def delta_rule(layer: Layer, inputs: jax.Array, targets: jax.Array) -> Layer:
 def wake(machine: Machine, image: jax.Array, noise: list[jax.Array]) -> Machine:
     """Recognition interprets an image; the generative net learns each layer from the one above."""
     (p_visible, p_hidden), prior, (q_hidden, q_top) = machine
-    hidden = logits(q_hidden, image) > noise[0]
-    top = logits(q_top, hidden) > noise[1]
+    hidden = noise[0] < sigmoid(logits(q_hidden, image))
+    top = noise[1] < sigmoid(logits(q_top, hidden))
     generative = delta_rule(p_visible, hidden, image), delta_rule(p_hidden, top, hidden)
     return machine._replace(generative=generative, prior=prior + RATE * (top - sigmoid(prior)))
 
@@ -71,21 +70,20 @@ def wake(machine: Machine, image: jax.Array, noise: list[jax.Array]) -> Machine:
 def sleep(machine: Machine, noise: list[jax.Array]) -> Machine:
     """The generative net makes a fantasy; recognition learns each layer from the one below."""
     (p_visible, p_hidden), prior, (q_hidden, q_top) = machine
-    top = prior > noise[2]
-    hidden = logits(p_hidden, top) > noise[1]
-    fantasy = logits(p_visible, hidden) > noise[0]
+    top = noise[2] < sigmoid(prior)
+    hidden = noise[1] < sigmoid(logits(p_hidden, top))
+    fantasy = noise[0] < sigmoid(logits(p_visible, hidden))
     recognition = delta_rule(q_hidden, fantasy, hidden), delta_rule(q_top, hidden, top)
     return machine._replace(recognition=recognition)
 
 
 def step(machine: Machine, key: jax.Array) -> tuple[Machine, None]:
-    """Wake, then sleep. Log odds z exceed logistic noise with probability sigmoid(z)."""
-    key_image, key_noise = jax.random.split(key)
-    ends = np.cumsum([HIDDEN, TOP, VISIBLE, HIDDEN, TOP])
-    bits = jax.random.bits(key_noise, (int(ends[-1]),)) >> 9
-    uniform = (bits.astype(jnp.float32) + 0.5) * 2**-23  # never 0 or 1, so that noise is finite
-    noise = jnp.split(jnp.log(uniform / (1 - uniform)), ends[:-1])
-    return sleep(wake(machine, sample_shifter(key_image), noise[:2]), noise[2:]), None
+    """Wake, then sleep; of uniform numbers, some make the image and each of the others a unit."""
+    ends = np.cumsum([WIDTH + 1, HIDDEN, TOP, VISIBLE, HIDDEN, TOP])
+    bits = jax.random.bits(key, (int(ends[-1]),)) >> 9
+    uniform = (bits.astype(jnp.float32) + 0.5) * 2**-23  # never 0 or 1
+    image, *noise = jnp.split(uniform, ends[:-1])
+    return sleep(wake(machine, shifter(image), noise[:2]), noise[2:]), None
 
 
 @jax.jit(static_argnames="steps")

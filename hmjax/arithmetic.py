@@ -15,8 +15,7 @@ import operator
 import jax
 import jax.numpy as jnp
 
-_TERMS = 64  # more than this are not written out
-_ROWS = 32
+_TERMS, _ROWS = 48, 64  # sums of more than this are products
 
 
 def is_small(rows: int, terms: int) -> bool:
@@ -34,7 +33,7 @@ def total(terms: jax.Array, axis: int) -> jax.Array:
 def product(bias: jax.Array, inputs: jax.Array, weight: jax.Array) -> jax.Array:
     """`bias + inputs weight`: `[b, ...]`, `[n, a, ...]` and `[a, b, ...]` to `[n, b, ...]`."""
     if not is_small(*inputs.shape[:2]):
-        return jnp.einsum("na...,ab...->nb...", inputs, weight, precision="highest") + bias[None]
+        return _einsum("na,ab->nb", inputs, weight) + bias[None]
     terms = (
         column[:, None] * row[None]
         for column, row in zip(jnp.unstack(inputs, axis=1), jnp.unstack(weight), strict=True)
@@ -45,7 +44,20 @@ def product(bias: jax.Array, inputs: jax.Array, weight: jax.Array) -> jax.Array:
 def sum_of_outer(first: jax.Array, second: jax.Array) -> jax.Array:
     """The sum over rows of first^T second, `[n, a, ...]` and `[n, b, ...]` to `[a, b, ...]`."""
     if not is_small(1, len(first)):
-        return jnp.einsum("na...,nb...->ab...", first, second, precision="highest")
+        return _einsum("na,nb->ab", first, second)
     return functools.reduce(
         operator.add, (a[:, None] * b[None] for a, b in zip(first, second, strict=True))
     )
+
+
+def _einsum(subscripts: str, first: jax.Array, second: jax.Array) -> jax.Array:
+    """Products of matrices, one of each pair a machine."""
+    *places, one = first.shape[2:] or (1,)
+    if places or one > 1:
+        spread = subscripts.replace(",", "...,").replace("->", "...->") + "..."
+        return jnp.einsum(spread, first, second, precision="highest")
+    # Without the axis of one, which XLA would carry through every product.
+    made = jnp.einsum(
+        subscripts, *(x.reshape(x.shape[:2]) for x in (first, second)), precision="highest"
+    )
+    return made.reshape(*made.shape, *first.shape[2:])

@@ -146,25 +146,31 @@ def logits(layer: Layer, inputs: jax.Array) -> jax.Array:
 
 def log_bernoulli(x: jax.Array, logit: jax.Array) -> jax.Array:
     """Log Bern(x; sigmoid(logit)) of states and logits `[n, n_l]`, in nats `[n]`."""
-    x, logit = jnp.broadcast_arrays(jnp.asarray(x, logit.dtype), logit)
-    return arithmetic.total(_log_bernoulli_each(x, logit), axis=1)
-
-
-@jax.custom_jvp
-def _log_bernoulli_each(x: jax.Array, logit: jax.Array) -> jax.Array:
-    return (x * logit - jnp.maximum(logit, 0)) - jnp.log1p(jnp.exp(jnp.minimum(logit, -logit)))
-
-
-# By the logit it is the delta rule, also at 0, where that of what the form is made of is undefined.
-_log_bernoulli_each.defjvps(
-    lambda dx, _, x, logit: logit * dx,
-    lambda dlogit, _, x, logit: (x - jax.nn.sigmoid(logit)) * dlogit,
-)
+    return _log_bernoulli(*jnp.broadcast_arrays(jnp.asarray(x, logit.dtype), logit))
 
 
 def log_normaliser(logit: jax.Array) -> jax.Array:
     """The sum of log(1 + exp(logit)) over units, of `[n, n_l]`: what their log_prob is less by."""
-    return -arithmetic.total(_log_bernoulli_each(jnp.zeros_like(logit), logit), axis=1)
+    return -_log_bernoulli(jnp.zeros_like(logit), logit)
+
+
+@jax.custom_jvp
+def _log_bernoulli(x: jax.Array, logit: jax.Array) -> jax.Array:
+    more = x * logit - jnp.maximum(logit, 0)  # than log(1 + exp(-|logit|)) off it
+    if not arithmetic.is_small(*logit.shape[:2]):
+        return jnp.sum(more - jnp.log1p(jnp.exp(jnp.minimum(logit, -logit))), axis=1)
+    # One logarithm for all units, of a product of numbers of 1/2 or more.
+    on = jax.nn.sigmoid(logit)
+    likelier = jnp.unstack(jnp.maximum(on, 1 - on), axis=1)
+    return arithmetic.total(more, axis=1) + jnp.log(functools.reduce(operator.mul, likelier))
+
+
+@_log_bernoulli.defjvp
+def _(primals: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
+    # By the logit it is the delta rule, also at 0, where those of its terms are undefined.
+    (x, logit), (dx, dlogit) = primals, tangents
+    slope = logit * dx + (x - jax.nn.sigmoid(logit)) * dlogit
+    return _log_bernoulli(x, logit), jnp.sum(slope, axis=1)
 
 
 def by_layer(noise: jax.Array, sizes: Sequence[int]) -> Noise:

@@ -13,7 +13,6 @@ large K the wake updates approach the gradients of log p(v) and of -KL(p(. | v) 
 Source: Bornschein & Bengio, Reweighted wake-sleep, ICLR 2015.
 """
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -88,7 +87,6 @@ def normalised_weights(params: Params, states: States, samples: int) -> jax.Arra
     log_weight = machine.log_joint(params, states) - machine.log_recognition(params, states)
     images = len(log_weight) // samples
     by_image = log_weight.reshape(samples, images, *log_weight.shape[1:])
-    highest = functools.reduce(jnp.maximum, by_image)
-    odds = jnp.exp(by_image - highest[None])
+    odds = jnp.exp(by_image - jnp.max(by_image, axis=0)[None])
     share = odds / (images * arithmetic.total(odds, axis=0))[None]
     return share.reshape(log_weight.shape)

@@ -15,7 +15,7 @@ import jax
 _CPU_OPTIONS = {
     # The loop over steps becomes one function instead of a kernel an operation: a step is under a
     # microsecond of work, and launching its kernels would take several times as long.
-    "xla_cpu_small_while_loop_byte_threshold": 2_000_000,
+    "xla_cpu_small_while_loop_byte_threshold": 16_000_000,
     # A loop over the 16 or 32 units of a layer becomes a few vector instructions. Left alone, LLVM
     # writes it out as 16 or 32 scalar ones, three times slower for sigmoids and outer products.
     "-unroll-full-max-count": 4,

@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hmjax.runtime.cipher import threefry2x32, unrolled
+from hmjax.runtime import cipher
+from hmjax.runtime.cipher import key_of, threefry2x32, uniforms, uniforms_of_steps
 
 
 @pytest.mark.parametrize(
@@ -20,27 +21,30 @@ def test_the_published_vectors(key, counter, expected):
     assert tuple(int(word) for word in made) == expected
 
 
-@pytest.mark.parametrize("seed", [0, 7, 2**32 - 1])
-def test_the_bits_are_those_of_jax_random(seed):
-    plain = jax.random.key(seed)
-    fast = unrolled(plain)
-    for draw in (
-        lambda key: jax.random.key_data(key),
-        lambda key: jax.random.key_data(jax.random.split(key, (2, 3))),
-        lambda key: jax.random.key_data(jax.random.fold_in(key, 2**31 - 1)),
-        lambda key: jax.random.bits(key, (5, 7), jnp.uint32),
-        lambda key: jax.random.uniform(key, (11,)),
-        lambda key: jax.random.bernoulli(key, 0.3, (4, 9)),
-        lambda key: jax.random.randint(key, (9,), 0, 3),
-    ):
-        chex.assert_trees_all_equal(draw(fast), draw(plain))
-    keys = jax.random.split(plain, 3)
-    chex.assert_trees_all_equal(
-        jax.vmap(lambda key: jax.random.bits(unrolled(key), (3,), jnp.uint32))(keys),
-        jax.vmap(lambda key: jax.random.bits(key, (3,), jnp.uint32))(keys),
-    )
+def test_keys_are_those_of_jax_random():
+    for seed in (0, 7, 2**32 - 1):
+        data = jax.random.key_data(key_of(seed))
+        chex.assert_trees_all_equal(data, jax.random.key_data(jax.random.key(seed)))
 
 
-def test_other_widths_are_refused():
-    with pytest.raises(NotImplementedError, match="width 8"):
-        jax.random.bits(unrolled(jax.random.key(0)), (2,), np.uint8)
+@pytest.mark.parametrize("shape", [(1, 81), (5, 7), (3,)])
+def test_the_numbers_of_steps_are_those_of_jax_random(shape):
+    seeds, first, steps = np.array([0, 7, 2**32 - 1]), np.array([0, 5, 2**31 - 4]), 3
+    keys = jax.vmap(key_of)(seeds)
+    at = first[None] + np.arange(steps)[:, None]
+    made = uniforms_of_steps(jax.random.key_data(keys).T, jnp.asarray(at), shape)
+    assert made.shape == (steps, *shape, len(seeds))
+    for i in range(len(seeds)):
+        alone = uniforms_of_steps(jax.random.key_data(keys[i]), jnp.asarray(at[:, i]), shape)
+        chex.assert_trees_all_equal(alone, made[..., i])
+        for step in range(steps):
+            key = jax.random.fold_in(keys[i], at[step, i])
+            bits = np.asarray(jax.random.bits(key, shape, jnp.uint32))
+            expected = ((bits >> 9) + np.float32(0.5)) * np.float32(2**-23)
+            np.testing.assert_array_equal(alone[step], expected)
+            np.testing.assert_array_equal(uniforms(key, shape), expected)
+
+
+def test_numbers_lie_between_0_and_1():
+    ends = np.array([0, 2**32 - 1], np.uint32)
+    assert cipher._uniform(jnp.asarray(ends)).tolist() == [2**-24, 1 - 2**-24]

@@ -184,8 +184,9 @@ def test_deep_and_shallow_machines_train(hidden):
 
 
 def test_a_step_stays_a_few_kernels():
-    # The shifter's own sizes: 8 products with layers, and what is fused around them. A draw that
-    # moves into the loop, or a rule that stops fusing, shows here before it shows in the bench.
+    # The shifter's own sizes: 8 products with layers, 5 outer ones and 4 biases, each fused with
+    # what is around it. A draw that moves into the loop, or a rule that stops fusing, shows here
+    # before it shows in the bench.
     experiment = hmjax.Experiment("counted")
     state = jax.eval_shape(functools.partial(single.init_state, experiment))
     key = jax.eval_shape(lambda: single.keys_of(1).steps)
@@ -193,7 +194,5 @@ def test_a_step_stays_a_few_kernels():
     block = single.train_block.lower(key, numbers, state, program=program, steps=1000)
     computations = re.split(r"\n}\n", block.compile().as_text())
     kernels = [len(re.findall(r" (?:fusion|dot|custom-call)\(", body)) for body in computations]
-    products = [len(re.findall(r" dot\(", body)) for body in computations]
-    step = int(np.argmax(products))
-    assert products[step] == 8
-    assert kernels[step] <= 30
+    assert 17 <= max(kernels) <= 22
+    assert " dot(" not in block.compile().as_text()
