@@ -88,5 +88,6 @@ def normalised_weights(params: Params, states: States, samples: int) -> jax.Arra
     images = len(log_weight) // samples
     by_image = log_weight.reshape(samples, images, *log_weight.shape[1:])
     odds = jnp.exp(by_image - jnp.max(by_image, axis=0)[None])
-    share = odds / (images * arithmetic.total(odds, axis=0))[None]
+    # Not a division, of which XLA makes a product for one machine alone.
+    share = odds * (1 / (images * arithmetic.total(odds, axis=0)))[None]
     return share.reshape(log_weight.shape)

@@ -56,15 +56,16 @@ def lay_out(members: int, lanes: int, draws: int, together: int | None = None) -
       members: how many.
       lanes: how many fill the vectors of a CPU; 1 if that is of no use to them.
       draws: bytes of what is drawn for a step of one of them.
-      together: how many a device steps side by side; if not given, on a CPU its lanes, or 1 where
-        that is faster, and elsewhere as many as it has.
+      together: how many a device steps side by side, but on a CPU 1 where more gain nothing; if not
+        given, on a CPU its lanes, or 1 where that is faster, and elsewhere as many as it has.
     """
     several = jax.process_count() > 1 and members > 1  # each host trains a machine alone itself
     chosen = jax.devices() if several else devices()[:members]
     places = members + -members % len(chosen)
     each = places // len(chosen)
-    if together is None and chosen[0].platform == "cpu":
-        together = lanes if -(-each // lanes) * lanes * _OF_ONE_ALONE < each else 1
+    if chosen[0].platform == "cpu":
+        padded = each + -each % lanes
+        together = 1 if lanes == 1 else together or (lanes if padded * _OF_ONE_ALONE < each else 1)
     elif together is None:
         together = max(1, _DRAWS // draws)
     return Layout(Mesh(np.array(chosen), ("member",)), places, min(each, together))

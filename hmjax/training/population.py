@@ -72,10 +72,10 @@ def train_population(
       experiment: what to run; its own `seed` is not used.
       seeds: `[s]`, 0 to 2^32 - 1 each, for example `range(64)`.
       on_block: called with the steps taken so far, after each block.
-      together: how many machines a device steps together, by `jax.vmap`; if not given, they take
-        turns on a CPU, which is faster there, and elsewhere all step together. Plain wake-sleep
-        gives the same bits either way; the reweighted rule's last bits differ on a CPU (by less
-        than 1e-5 of a parameter after 1,100 steps of 16-6-2).
+      together: how many machines a device steps side by side; if not given, on a CPU as many as its
+        vectors have lanes (one after the other where there are few, or where layers and batches
+        are so large that their sums are products of matrices), and elsewhere all. On a CPU a
+        machine's bits do not depend on it.
 
     Returns:
       The machines in the order of `seeds`. `jax.tree.map(lambda leaf: leaf[i], population.params)`

@@ -194,5 +194,5 @@ def test_a_step_stays_a_few_kernels():
     block = single.train_block.lower(key, numbers, state, program=program, steps=1000)
     computations = re.split(r"\n}\n", block.compile().as_text())
     kernels = [len(re.findall(r" (?:fusion|dot|custom-call)\(", body)) for body in computations]
-    assert 17 <= max(kernels) <= 22
+    assert 17 <= max(kernels) <= 28
     assert " dot(" not in block.compile().as_text()
