@@ -57,7 +57,7 @@ def wake_gradient(
         for layer, below, above in zip(params.generative, states[:-1], states[1:], strict=True)
     )
     error = jax.nn.sigmoid(params.prior.bias)[None] - states[-1]
-    return layers, Prior(_mean(error, weights))
+    return layers, Prior(arithmetic.total(_weighted(error, weights), axis=0))
 
 
 def sleep_gradient(
@@ -81,14 +81,10 @@ def delta_rule(
 ) -> Layer:
     """The delta rule (predicted - target) * input, averaged over the batch, as a gradient."""
     error = jax.nn.sigmoid(machine.logits(layer, inputs)) - targets
-    if weights is not None:
-        inputs = weights[:, None] * inputs
-    weight = arithmetic.sum_of_outer(inputs, error)
-    return Layer(weight if weights is not None else weight / len(inputs), _mean(error, weights))
+    error = _weighted(error, weights)
+    return Layer(arithmetic.sum_of_outer(inputs, error), arithmetic.total(error, axis=0))
 
 
-def _mean(rows: jax.Array, weights: jax.Array | None) -> jax.Array:
-    """The mean of rows, with equal weights or with those given."""
-    if weights is None:
-        return arithmetic.total(rows, axis=0) / len(rows)
-    return arithmetic.total(weights[:, None] * rows, axis=0)
+def _weighted(error: jax.Array, weights: jax.Array | None) -> jax.Array:
+    """Rows that add up to their mean, of equal weights or of those given."""
+    return error / len(error) if weights is None else weights[:, None] * error

@@ -16,6 +16,7 @@ from typing import Any
 import jax
 
 from hmjax.errors import InvalidInput
+from hmjax.version import __version__
 
 _OWN: dict[str, Any] = {
     "enable_x64": False,
@@ -82,9 +83,9 @@ def default_device() -> Any:
 def bits_depend_on() -> dict[str, Any]:
     """What the bits of a seed may depend on besides its experiment, as JSON values."""
     device = devices()[0]
-    packages = ("hmjax", "jax", "jaxlib", "numpy", "optax")
+    packages = ("jax", "jaxlib", "numpy", "optax")
     return {
-        "versions": {package: _version(package) for package in packages},
+        "versions": {"hmjax": __version__} | {package: _version(package) for package in packages},
         "machine": platform.machine(),
         "processor": processor(),
         "device": {"platform": device.platform, "kind": device.device_kind},

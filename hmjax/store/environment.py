@@ -60,8 +60,8 @@ def compare_environment(
     ]
     if changed:
         say(
-            f"{folder} goes on where {', '.join(changed)} now: what follows may differ in its last "
-            "bits from what it would have been"
+            f"{folder} goes on where {', '.join(changed)} now: what follows may differ from what it "
+            "would have been"
         )
         files.write_json(path, noted | {"resumed": [*resumed, now]})
 
