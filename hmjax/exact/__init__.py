@@ -7,13 +7,8 @@ from hmjax.exact.likelihood import (
     recognised_tops,
     recognition_bound,
 )
-from hmjax.exact.sums import (
-    Marginal,
-    all_states,
-    expectation,
-    is_enumerable,
-    posterior_given,
-)
+from hmjax.exact.states import all_states, expectation, is_enumerable
+from hmjax.exact.sums import Marginal, posterior_given
 
 __all__ = [
     "Bound",

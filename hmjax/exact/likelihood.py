@@ -8,15 +8,14 @@ import jax
 import jax.numpy as jnp
 
 from hmjax import machine
-from hmjax.exact.sums import (
-    Marginal,
+from hmjax.exact.states import (
     all_states,
     expectation,
     is_enumerable,
+    logits_of_units,
     matmul,
-    probabilities,
-    sum_out,
 )
+from hmjax.exact.sums import Marginal, log_normalisers, sum_out, sum_out_to_all
 from hmjax.machine import Params
 
 T = TypeVar("T")
@@ -70,7 +69,7 @@ def generative_posterior(params: Params, images: jax.Array) -> Marginal:
     top = all_states(params.prior.bias.shape[0])
     marginal = Marginal(machine.log_prior(params, top), top)
     for layer in params.generative[:0:-1]:
-        marginal = sum_out(layer, marginal, all_states(layer.weight.shape[1]))
+        marginal = sum_out_to_all(layer, marginal)
     return sum_out(params.generative[0], marginal, images)
 
 
@@ -105,26 +104,26 @@ def recognition_bound(params: Params, images: jax.Array) -> Bound:
     Raises:
       ValueError: if a layer is too large to enumerate (see `ENUMERABLE`).
     """
-    above = all_states(params.prior.bias.shape[0])
-    prior = machine.log_prior(params, above)
+    tops = all_states(params.prior.bias.shape[0])
+    prior = machine.log_prior(params, tops)
     # Tops that are impossible, as another one is held, leave no bound where q allows them.
     impossible = jnp.isneginf(prior)
-    value, mean_top = jnp.where(impossible, 0, prior), above
-    barred = impossible.astype(jnp.float32)
+    value = jnp.where(impossible, 0, prior)
     for level in reversed(range(len(params.generative))):
         generative, recognition = params.generative[level], params.recognition[level]
         below = all_states(generative.weight.shape[1]) if level else images
-        logit = machine.logits(recognition, below)
-        value -= machine.log_normaliser(machine.logits(generative, above))
-        mean = expectation(jnp.column_stack([value, barred, mean_top]), logit)
-        probability = jax.nn.sigmoid(logit)
-        entropy = machine.log_normaliser(logit) - jnp.sum(logit * probability, axis=-1)
+        logit = logits_of_units(recognition, below)
+        mean = expectation((value - log_normalisers(generative))[None], logit)[0]
         # x_l . logits is affine in x_{l+1}, so that its mean is had from the mean of x_{l+1}.
-        field = matmul(below, generative.weight.T)
-        energy = jnp.sum(probability * field, axis=-1) + matmul(below, generative.bias)
-        value, barred, mean_top = mean[:, 0] + energy + entropy, mean[:, 1], mean[:, 2:]
-        above = below
-    return Bound(jnp.where(barred > 0, -jnp.inf, value), mean_top)
+        field = matmul(generative.weight, below.T)
+        value = mean + matmul(below, generative.bias) + _of_units(logit, field)
+    barred = jax.lax.cond(
+        jnp.any(impossible),
+        lambda: _of_recognised(params, impossible.astype(jnp.float32)[None], images)[0] > 0,
+        lambda: jnp.zeros(len(images), bool),
+    )
+    mean_top = _of_recognised(params, tops.T, images).T
+    return Bound(jnp.where(barred, -jnp.inf, value), mean_top)
 
 
 @_of_images
@@ -141,10 +140,34 @@ def recognised_tops(params: Params, images: jax.Array) -> jax.Array:
     Raises:
       ValueError: if a layer is too large to enumerate (see `ENUMERABLE`).
     """
-    *lower, top = params.recognition
-    below = all_states(len(top.weight)) if lower else images
-    table = probabilities(machine.logits(top, below))
-    for level in reversed(range(len(lower))):
-        below = all_states(len(lower[level].weight)) if level else images
-        table = expectation(table, machine.logits(lower[level], below))
+    return _of_recognised(params, jnp.eye(2 ** len(params.prior.bias)), images).T
+
+
+def _of_recognised(params: Params, table: jax.Array, images: jax.Array) -> jax.Array:
+    """The expectation of functions of the top state, `[k, 2**n_L]`, under q: `[k, n]`."""
+    for level in reversed(range(len(params.recognition))):
+        layer = params.recognition[level]
+        below = all_states(len(layer.weight)) if level else images
+        table = expectation(table, logits_of_units(layer, below))
     return table
+
+
+def _of_units(logit: jax.Array, field: jax.Array) -> jax.Array:
+    """The entropy of units that fire independently, and the mean of their sum times `field`.
+
+    Args:
+      logit: `[n, m]`, of each unit.
+      field: `[n, m]`.
+
+    Returns:
+      `[m]`.
+    """
+
+    def add(carry: tuple[jax.Array, jax.Array], unit: tuple[jax.Array, jax.Array]) -> tuple:
+        (total, product), (logit, field) = carry, unit
+        total += jnp.maximum(logit, 0) + jax.nn.sigmoid(logit) * (field - logit)
+        return (total, product * (1 + jnp.exp(jnp.minimum(logit, -logit)))), None
+
+    nothing = jnp.zeros(logit.shape[1], jnp.float32)
+    total, product = jax.lax.scan(add, (nothing, nothing + 1), (logit, field))[0]
+    return total + jnp.log(product)

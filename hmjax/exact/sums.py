@@ -7,33 +7,29 @@ two matrix products over the 2^(n/2) states of half the units each, in float64. 
 wake update under the exact posterior, is taken by the posterior over all states.
 """
 
-import functools
-import itertools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from hmjax import machine
+from hmjax.exact.states import (
+    all_states,
+    halves_of,
+    in_half,
+    logits_of_units,
+    matmul,
+    probabilities,
+    sum_of_products,
+)
 from hmjax.machine import Layer
 from hmjax.runtime.float64 import in_float64
-from hmjax.tasks.base import all_rows
 
-ENUMERABLE = 2**28
-"""The largest table, in elements, that the exact measures will build for a layer."""
-
-
-_TABLE = 2**20  # elements of a table by row and state that may be made at once
-
-
-_CHUNK = 2**18  # elements of it that are, where the whole of it is larger
-
+# Elements of a table by row and state: of one that is summed by the posterior, of what may be made
+# at once, and of what is where the whole is larger.
+_SMALL, _TABLE, _CHUNK = 2**18, 2**20, 2**18
 
 _LEAST = 1e-290  # a sum of up to 2^28 float64 terms of at most 1 that has lost nothing to underflow
-
-
-matmul = functools.partial(jnp.matmul, precision="highest")
 
 
 class Marginal(NamedTuple):
@@ -48,43 +44,24 @@ class Marginal(NamedTuple):
     mean_top: jax.Array
 
 
-def all_states(n: int) -> jax.Array:
-    """All states of `n` units, `[2**n, n]` in float32, counting up, the first unit highest."""
-    return jnp.asarray(all_rows(n), jnp.float32)
-
-
-def is_enumerable(sizes: tuple[int, ...], images: int) -> bool:
-    """Whether the exact measures are feasible for a machine of these sizes on so many images."""
-    rows = [images, *(2**n for n in sizes[1:])]
-    return all(low * high <= ENUMERABLE for low, high in itertools.pairwise(rows))
-
-
-def expectation(table: jax.Array, logit: jax.Array) -> jax.Array:
-    """The expectation of a function of binary units that fire independently.
-
-    Args:
-      table: `[2**n, k]`, the function at `all_states(n)`.
-      logit: `[m, n]`, the units' logits.
-
-    Returns:
-      `[m, k]`.
-    """
-    half = logit.shape[1] // 2
-    first, second = probabilities(logit[:, :half]), probabilities(logit[:, half:])
-    return _sum_of_products(first, second, table)
-
-
 def sum_out(layer: Layer, above: Marginal, rows: jax.Array) -> Marginal:
     """From all states of the layer above to the given rows `[m, n_out]` of the layer below."""
-    fits = len(rows) * len(above.log_prob) <= _TABLE
-    return (_sum_by_posterior if fits else _sum_large)(layer, above, rows)
+    if len(rows) * len(above.log_prob) <= _SMALL:
+        return _sum_by_posterior(layer, above, rows)
+    return _sum_large(layer, above, rows)
+
+
+def sum_out_to_all(layer: Layer, above: Marginal) -> Marginal:
+    """From all states of the layer above to all states of the layer below."""
+    if len(above.log_prob) * 2 ** len(layer.bias) <= _SMALL:
+        return _sum_by_posterior(layer, above, all_states(len(layer.bias)))
+    return _sum_to_all(layer, above)
 
 
 @jax.custom_jvp
 def _sum_large(layer: Layer, above: Marginal, rows: jax.Array) -> Marginal:
-    units = len(layer.weight)
-    halves = all_states(units // 2), all_states(units - units // 2)
-    by_products, is_good = _sum_by_products(layer, above, rows, halves)
+    given = layer, above, rows, halves_of(len(layer.weight)), log_normalisers(layer)
+    by_products, is_good = _sum_by_products(*given)
     return jax.lax.cond(is_good, lambda: by_products, lambda: _sum_by_posterior(layer, above, rows))
 
 
@@ -93,9 +70,89 @@ def _(primals: tuple, tangents: tuple) -> tuple[Marginal, Marginal]:
     return _sum_large(*primals), jax.jvp(_sum_by_posterior, primals, tangents)[1]
 
 
+@jax.custom_jvp
+def _sum_to_all(layer: Layer, above: Marginal) -> Marginal:
+    by_products, is_good = _sum_to_all_by_products(layer, above, all_states(len(layer.weight)))
+    rows = all_states(len(layer.bias))
+    return jax.lax.cond(is_good, lambda: by_products, lambda: _sum_by_posterior(layer, above, rows))
+
+
+@_sum_to_all.defjvp
+def _(primals: tuple, tangents: tuple) -> tuple[Marginal, Marginal]:
+    def by_posterior(layer: Layer, above: Marginal) -> Marginal:
+        return _sum_by_posterior(layer, above, all_states(len(layer.bias)))
+
+    return _sum_to_all(*primals), jax.jvp(by_posterior, primals, tangents)[1]
+
+
+@jax.custom_jvp
+def log_normalisers(layer: Layer) -> jax.Array:
+    """What the log_prob of rows is less by, for each state of the layer above, `[2**n_in]`."""
+    return _log_normalisers(layer, halves_of(len(layer.weight)))
+
+
+@in_float64
+def _log_normalisers(layer: Layer, halves: tuple[jax.Array, jax.Array]) -> jax.Array:
+    # A logit is the sum of what the two halves of a state give, and its odds are the product.
+    first, second = (matmul(*half).T for half in zip(halves, in_half(layer.weight), strict=True))
+    second += layer.bias[:, None]
+
+    def add(carry: tuple[jax.Array, jax.Array], unit: tuple[jax.Array, jax.Array]) -> tuple:
+        (total, product), (first, second) = carry, unit
+        logit = first[:, None] + second[None]
+        total += jnp.maximum(logit, 0)
+        less = jnp.exp(-jnp.abs(logit).astype(jnp.float32))  # precise enough, and fast
+        return (total, product * (1 + less.astype(logit.dtype))), None
+
+    total = jnp.zeros((first.shape[1], second.shape[1]), first.dtype)
+    (total, product), _ = jax.lax.scan(add, (total, total + 1), (first, second))
+    return (total + jnp.log(product)).reshape(-1)
+
+
+@log_normalisers.defjvp
+def _(primals: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
+    def by_state(layer: Layer) -> jax.Array:
+        return machine.log_normaliser(machine.logits(layer, all_states(len(layer.weight))))
+
+    return log_normalisers(*primals), jax.jvp(by_state, primals, tangents)[1]
+
+
+def _with_mean(probability: jax.Array, mean_top: jax.Array) -> jax.Array:
+    """Probabilities, and those that each top unit is on as well, `[1 + n_L, states]`."""
+    return jnp.concatenate([probability[None], probability[None] * mean_top.T])
+
+
+@in_float64
+def _sum_to_all_by_products(
+    layer: Layer, above: Marginal, states: jax.Array
+) -> tuple[Marginal, jax.Array]:
+    """`_sum_by_posterior` to all states of the layer below, by products for half its units each.
+
+    Args:
+      layer: predicts the layer below.
+      above: of all states of the layer above.
+      states: these.
+
+    Returns:
+      The marginal of all states of the layer below; and whether it is good, as nothing has
+      underflown, bool `[]`.
+    """
+    highest = jnp.max(above.log_prob)
+    table = _with_mean(jnp.exp(above.log_prob - highest), above.mean_top)
+    first, second = map(probabilities, in_half(logits_of_units(layer, states)))
+    sums = jnp.stack([matmul(first * each[None], second.T).reshape(-1) for each in table])
+    total = sums[0]
+    marginal = Marginal(highest + jnp.log(total), (sums[1:] / total[None]).T)
+    return marginal, jnp.all(total > _LEAST) & (jax.default_backend() != "tpu")
+
+
 @in_float64
 def _sum_by_products(
-    layer: Layer, above: Marginal, rows: jax.Array, halves: tuple[jax.Array, jax.Array]
+    layer: Layer,
+    above: Marginal,
+    rows: jax.Array,
+    halves: tuple[jax.Array, jax.Array],
+    log_normalisers: jax.Array,
 ) -> tuple[Marginal, jax.Array]:
     """`_sum_by_posterior`, several times faster, by products of what half the units each give.
 
@@ -104,36 +161,32 @@ def _sum_by_products(
       above: of all states of the layer above.
       rows: `[m, n_out]`.
       halves: all states of the first and of the second half of the layer above.
+      log_normalisers: of the layer.
 
     Returns:
-      The marginal of the rows; and whether it is good, bool `[]`, as it is unless so much has over-
-      or underflown that it would be seen.
+      The marginal of the rows; and whether it is good, bool `[]`, as it is unless so much has
+      underflown that it would be seen.
     """
     (weight, bias), (log_prior, mean_top) = layer, above
-    weights = jnp.split(weight, [len(weight) // 2])
-    # A logit is the sum of what the two halves of a state give, and its odds are the product.
-    first, second = (jnp.exp(matmul(*half)).T for half in zip(halves, weights, strict=True))
-    odds = jnp.exp(bias)[:, None, None] * first[:, :, None] * second[:, None, :]
-    normaliser = jnp.prod(1 + odds, axis=0)
-    log_prior = log_prior.reshape(normaliser.shape) - jnp.log(normaliser)
+    log_prior = (log_prior - log_normalisers).reshape(*map(len, halves))
     logs = []
-    for axis, (states, half) in enumerate(zip(halves, weights, strict=True)):
-        field = matmul(matmul(rows, half.T), states.T)
+    for axis, (states, half) in enumerate(zip(halves, in_half(weight), strict=True)):
+        field = matmul(states, matmul(half, rows.T))
         # What it is on average goes to the prior, so that both of them span less.
-        mean = jnp.mean(field, axis=0)
-        logs.append(field - mean[None])
+        mean = jnp.mean(field, axis=1)
+        logs.append(field - mean[:, None])
         log_prior += jnp.expand_dims(mean, 1 - axis)
-    logs.append(log_prior.reshape(1, -1))
-    highest = [jnp.max(log, axis=1, keepdims=True) for log in logs]
-    first, second, prior = (jnp.exp(log - most) for log, most in zip(logs, highest, strict=True))
-    table = jnp.column_stack([prior[0], prior[0][:, None] * mean_top])
-    sums = _sum_of_products(first, second, table)
-    total = sums[:, 0]
-    log_prob = sum(most[:, 0] for most in highest) + jnp.log(total) + matmul(rows, bias)
+    logs.append(log_prior.reshape(-1, 1))
+    highest = [jnp.max(log, axis=0) for log in logs]
+    first, second, prior = (
+        jnp.exp(log - most[None]) for log, most in zip(logs, highest, strict=True)
+    )
+    sums = sum_of_products(first, second, _with_mean(prior[:, 0], mean_top))
+    total = sums[0]
+    log_prob = sum(highest) + jnp.log(total) + matmul(rows, bias)
     # On a TPU, float64 spans no more than float32.
-    is_good = jnp.all(total > _LEAST) & jnp.all(jnp.isfinite(normaliser))
-    is_good &= jax.default_backend() != "tpu"
-    return Marginal(log_prob, sums[:, 1:] / total[:, None]), is_good
+    is_good = jnp.all(total > _LEAST) & (jax.default_backend() != "tpu")
+    return Marginal(log_prob, (sums[1:] / total[None]).T), is_good
 
 
 def _sum_by_posterior(layer: Layer, above: Marginal, rows: jax.Array) -> Marginal:
@@ -191,19 +244,3 @@ def _bayes(
     log_joint = matmul(1 - rows, off.T) + matmul(rows, on.T) + always[None]
     log_prob = jax.nn.logsumexp(log_joint, axis=1)
     return log_prob, jnp.exp(log_joint - log_prob[:, None])
-
-
-def _sum_of_products(first: jax.Array, second: jax.Array, table: jax.Array) -> jax.Array:
-    """The sum over a and b of first[m, a] second[m, b] table[(a, b), k], `[m, k]`."""
-    table = table.reshape(first.shape[1], second.shape[1], -1)
-    partial = jnp.einsum("mb,abk->mak", second, table, precision="highest")
-    return jnp.einsum("ma,mak->mk", first, partial, precision="highest")
-
-
-def probabilities(logit: jax.Array) -> jax.Array:
-    """The probability of every state of independent units, `[m, n]` logits to `[m, 2**n]`."""
-    on = all_rows(logit.shape[1]).T
-    log_on, log_off = jax.nn.log_sigmoid(logit), jax.nn.log_sigmoid(-logit)
-    # Not through a normaliser, whose rounding would add up where units are nearly certain.
-    both = jnp.concatenate([log_on, log_off], axis=1), np.concatenate([on, 1 - on])
-    return jnp.exp(jnp.matmul(*both, precision="highest"))

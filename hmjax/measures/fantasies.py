@@ -46,13 +46,13 @@ def shown_exactly(params: Params, task: Task) -> tuple[jax.Array, jax.Array]:
     sizes = machine.sizes_of(params)
     shown = task.shows(
         jax.nn.sigmoid(machine.logits(params.generative[0], exact.all_states(sizes[1])))
-    )
+    ).T
     for layer in params.generative[1:]:
         above = exact.all_states(layer.weight.shape[0])
-        shown = exact.expectation(shown, machine.logits(layer, above))
+        shown = exact.expectation(shown, machine.logits(layer, above).T)
     # The rows of `all_states` count in binary, the first unit highest: e_k is row 2^(n_L - 1 - k).
     rows = [2**k for k in reversed(range(sizes[-1]))] + [0]
-    return shown[np.array(rows)], exact.expectation(shown, params.prior.bias[None])[0]
+    return shown.T[np.array(rows)], exact.expectation(shown, params.prior.bias[:, None])[:, 0]
 
 
 def generative_fields(params: Params) -> jax.Array:

@@ -60,7 +60,7 @@ def compare_environment(
     ]
     if changed:
         say(
-            f"{folder} goes on where {', '.join(changed)} now: what follows may differ from what it "
+            f"{folder} goes on where {', '.join(changed)} now: what follows may not be what it "
             "would have been"
         )
         files.write_json(path, noted | {"resumed": [*resumed, now]})

@@ -186,7 +186,7 @@ def test_sums_by_products_are_sums_by_the_posterior(units):
     def both(layer, log_prob):
         above = exact.Marginal(log_prob, tops)
         halves = tuple(map(exact.all_states, (units // 2, units - units // 2)))
-        by_products = sums._sum_by_products(layer, above, rows, halves)
+        by_products = sums._sum_by_products(layer, above, rows, halves, sums.log_normalisers(layer))
         return by_products, sums._sum_by_posterior(layer, above, rows)
 
     each = []
