@@ -13,7 +13,7 @@ from hmjax.experiment import Experiment
 from hmjax.importance import importance_sampled
 from hmjax.machine import Params
 from hmjax.training import population, programs, single
-from hmjax.training.devices import compiled
+from hmjax.training.devices import compiled, put
 
 _STEPS = 200_000  # steps of all seeds together in one measurement, at least
 
@@ -51,8 +51,9 @@ def time_population(experiment: Experiment, n: int) -> Case:
     members = population.members_of(experiment, range(n))
     layout = programs.laid_out(members)
     placed = programs.place(members, layout)
-    block = compiled(programs.block_of(members, layout, steps), layout, placed)
-    return _steps(f"population of {n}", lambda: jax.block_until_ready(block(placed)), n * steps)
+    given = placed, put(np.full(n, steps, np.int32), layout)
+    block = compiled(programs.block_of(members, layout), layout, given)
+    return _steps(f"population of {n}", lambda: jax.block_until_ready(block(given)), n * steps)
 
 
 def time_numpy(experiment: Experiment) -> Case:

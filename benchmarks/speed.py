@@ -128,13 +128,14 @@ def floor(sizes: tuple[int, ...], flops_a_second: float) -> dict[str, float]:
 def cold_start() -> dict[str, float]:
     """Seconds from starting Python to the end of a first block, without and with the cache."""
     script = (
-        "import hmjax; from hmjax.runtime import platform; platform.prepare();"
+        "import hmjax, numpy; from hmjax.runtime import platform; platform.prepare();"
         "platform.cache_compiled();"
         "from hmjax.training import devices, programs;"
         "e = [hmjax.Experiment('cold', steps=500)]; layout = programs.laid_out(e);"
         "placed = programs.place(e, layout);"
-        "block = devices.compiled(programs.block_of(e, layout, 500), layout, placed);"
-        "block(placed).step.block_until_ready()"
+        "given = placed, devices.put(numpy.full(1, 500, numpy.int32), layout);"
+        "block = devices.compiled(programs.block_of(e, layout), layout, given);"
+        "block(given).step.block_until_ready()"
     )
     seconds = []
     with tempfile.TemporaryDirectory() as folder:

@@ -6,7 +6,7 @@ the population around it: its draws depend on its seed and the step, and it take
 (For members that are stepped together see `train_population`.)
 """
 
-import functools
+import bisect
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -45,7 +45,7 @@ def start(
     layout = laid_out(members, together)
     placed = place(members, layout)
     # While the first evaluation is compiled and taken.
-    compiling(programs.block_of(members, layout, _ahead(members[0], 0)), layout, placed)
+    compiling(programs.block_of(members, layout), layout, (placed, _for_each(members, 0, layout)))
     measured = _measure(members, layout, placed, record)(placed)
     seen = placed.state, measured, _snapshot(placed, record)
     state, measured, snapshot = gathered(seen, len(members))
@@ -78,16 +78,14 @@ def advance(
         layout = laid_out(members, together)
         placed = place(members, layout, progress.state)
         measure = _measure(members, layout, placed, record)
-
-    @functools.cache
-    def block_of(steps: int) -> jax.stages.Compiled:
-        return compiling(programs.block_of(members, layout, steps), layout, placed).result()
+        steps = _for_each(members, 0, layout)
+        block = compiling(programs.block_of(members, layout), layout, (placed, steps)).result()
 
     while (done := progress.step) < experiment.steps:
         with own_settings():
-            block = block_of(_ahead(experiment, done))
+            steps = _for_each(members, _ahead(experiment, done), layout)
             began = time.perf_counter()
-            placed = placed._replace(state=jax.block_until_ready(block(placed)))
+            placed = placed._replace(state=jax.block_until_ready(block((placed, steps))))
             seconds = time.perf_counter() - began
             measured, snapshot = measure(placed), _snapshot(placed, record)
             if single.restarts_at(experiment, done + _ahead(experiment, done)):
@@ -122,9 +120,15 @@ def while_finite(experiment: Experiment, progress: Progress, record: Record) -> 
 def _first_not_finite(experiment: Experiment, progress: Progress, by: int) -> int:
     """The step, counted from 1, after which the parameters of one machine are not finite."""
     key, (program, numbers) = single.keys_of(experiment.seed).steps, split(experiment)
-    state, steps = without_axis(progress.state), by - progress.step
-    finite = single.finite_after(key, numbers, state, program=program, steps=steps)
-    return progress.step + 1 + int(np.argmin(finite))
+    state = without_axis(progress.state)
+
+    def is_over(step: int) -> bool:
+        ahead = step - progress.step
+        later = single.train_block(key, numbers, state, ahead, program=program)
+        return not single.is_finite(later.learner.params)
+
+    steps = range(progress.step + 1, by + 1)
+    return steps[bisect.bisect_left(steps, True, key=is_over)]
 
 
 @own_settings()
@@ -147,10 +151,15 @@ def _measure(
 ) -> Callable[[Members], Measures]:
     """What measures members on their devices, with so many importance samples an image."""
     samples = members[0].evaluation.samples if samples is None else samples
-    each = put(np.full(len(members), samples, np.int32), layout)
+    each = _for_each(members, samples, layout)
     function = programs.measures_of(members, layout, sampled=record.sampled)
     measure = compiled(function, layout, (placed, each))
     return lambda placed: measure((placed, each))
+
+
+def _for_each(members: Sequence[Experiment], number: int, layout: Layout) -> jax.Array:
+    """A number for each member, where it is."""
+    return put(np.full(len(members), number, np.int32), layout)
 
 
 def _snapshot(placed: Members, record: Record) -> Params | None:

@@ -75,15 +75,15 @@ def place(
     return Members(keys, numbers, task, first if state is None else put(state, layout))
 
 
-def block_of(members: Sequence[Experiment], layout: Layout, steps: int) -> Function:
-    """From members to their states so many steps later."""
+def block_of(members: Sequence[Experiment], layout: Layout) -> Function:
+    """From members and a number of steps, `[places]`, to their states so many steps later."""
     program = program_of(members)
 
-    def block(members: Members) -> TrainState:
-        keys, numbers, _, state = members
-        return single.train_block(keys.steps, numbers, state, program=program, steps=steps)
+    def block(of: tuple[Members, jax.Array]) -> TrainState:
+        (keys, numbers, _, state), steps = of
+        return single.train_block(keys.steps, numbers, state, steps, program=program)
 
-    return Function(("block", program, steps), side_by_side(block, layout))
+    return Function(("block", program), side_by_side(block, layout))
 
 
 def measures_of(members: Sequence[Experiment], layout: Layout, *, sampled: bool) -> Function:

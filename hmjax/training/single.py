@@ -9,8 +9,7 @@ one machine a place.
 """
 
 import functools
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -26,9 +25,7 @@ from hmjax.training.restarts import Best, none_yet, restart
 
 _DRAWS = 2**18  # bytes of draws that are made at once; larger ones are no faster
 
-# Steps that are drawn for at once. Never one or two: XLA would unroll the loop over them, and round
-# differently.
-_SHORTEST, _LONGEST = 16, 500
+_FEWEST, _MOST = 16, 500  # steps that are drawn for at once
 
 
 class Keys(NamedTuple):
@@ -91,59 +88,48 @@ def _new_learner(key: jax.Array, numbers: Numbers, program: Program) -> State:
     return program.rule.build(program.sizes, numbers.rule).init(params)
 
 
-def _scan(
+@functools.partial(jax.jit, static_argnames="program")
+def train_block(
     key: jax.Array,
     numbers: Numbers,
     state: TrainState,
+    steps: int | jax.Array,
     *,
     program: Program,
-    steps: int,
-    watch: Callable[[Params], jax.Array | None] = lambda params: None,
-) -> tuple[TrainState, jax.Array | None]:
-    """Takes `steps` steps with draws made at once; also stacks what `watch` sees after each."""
-    task, rule = program.task, program.rule.build(program.sizes, numbers.rule)
-    length = max(steps, _SHORTEST)
-
-    def step(learner: State, numbered: tuple[jax.Array, jax.Array]) -> tuple[State, Any]:
-        number, uniform = numbered
-
-        def take() -> State:
-            images, _ = task.made_of(uniform[:, : task.draws], numbers.task)
-            return rule.step(learner, images, uniform[:, task.draws :])
-
-        learner = take() if length == steps else jax.lax.cond(number < steps, take, lambda: learner)
-        return learner, watch(learner.params)
-
-    ahead = jnp.arange(length)
-    at = state.step[None] + ahead.reshape(-1, *(1,) * state.step.ndim)
-    words = jnp.moveaxis(jax.random.key_data(key), -1, 0)
-    drawn = uniforms_of_steps(words, at, (program.rule.batch, task.draws + rule.draws))
-    learner, watched = jax.lax.scan(step, state.learner, (ahead, drawn))
-    return state._replace(step=state.step + steps, learner=learner), watched
-
-
-@functools.partial(jax.jit, static_argnames=("program", "steps"))
-def train_block(
-    key: jax.Array, numbers: Numbers, state: TrainState, *, program: Program, steps: int
 ) -> TrainState:
-    """Takes `steps` steps as one compiled program.
+    """Takes `steps` steps as one compiled program, the same for any number of them.
 
     Args:
       key: `keys_of(seed).steps`.
       numbers: of the experiment.
       state: where to go on from.
+      steps: how many, int32; all machines take as many.
       program: of the experiment.
-      steps: how many.
 
     Returns:
       The state after them.
     """
-    scan = functools.partial(_scan, key, numbers, program=program)
-    chunk = max(_SHORTEST, min(_LONGEST, _DRAWS // (bytes_of_draws(program) * key.size)))
-    chunks, rest = divmod(steps, chunk)
-    take = functools.partial(scan, steps=chunk)
-    state, _ = jax.lax.scan(lambda state, _: (take(state)[0], None), state, length=chunks)
-    return scan(state, steps=rest)[0] if rest else state
+    task, rule = program.task, program.rule.build(program.sizes, numbers.rule)
+    shape = program.rule.batch, task.draws + rule.draws
+    chunk = max(_FEWEST, min(_MOST, _DRAWS // (bytes_of_draws(program) * key.size)))
+    ahead = jnp.arange(chunk).reshape(-1, *(1,) * state.step.ndim)
+    words = jnp.moveaxis(jax.random.key_data(key), -1, 0)
+    total = jnp.max(jnp.asarray(steps))
+
+    def step(learner: State, uniform: jax.Array) -> State:
+        images, _ = task.made_of(uniform[:, : task.draws], numbers.task)
+        return rule.step(learner, images, uniform[:, task.draws :])
+
+    def take_chunk(carry: tuple[jax.Array, State]) -> tuple[jax.Array, State]:
+        done, learner = carry
+        drawn = uniforms_of_steps(words, state.step[None] + done + ahead, shape)
+        count = jnp.minimum(chunk, total - done)
+        take = jax.lax.fori_loop(0, count, lambda i, learner: step(learner, drawn[i]), learner)
+        return done + count, take
+
+    begin = jnp.zeros_like(total), state.learner
+    _, learner = jax.lax.while_loop(lambda carry: carry[0] < total, take_chunk, begin)
+    return state._replace(step=state.step + total, learner=learner)
 
 
 def lanes_of(program: Program) -> int:
@@ -161,14 +147,6 @@ def bytes_of_draws(program: Program) -> int:
 def is_finite(params: Params) -> jax.Array:
     """Whether every parameter is finite, bool `[]`."""
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params)]).all()
-
-
-@functools.partial(jax.jit, static_argnames=("program", "steps"))
-def finite_after(
-    key: jax.Array, numbers: Numbers, state: TrainState, *, program: Program, steps: int
-) -> jax.Array | None:
-    """Whether the parameters are finite after each of the next `steps` steps, bool `[steps]`."""
-    return _scan(key, numbers, state, program=program, steps=steps, watch=is_finite)[1]
 
 
 def restarts_at(experiment: Experiment, step: int) -> bool:

@@ -129,7 +129,7 @@ def test_what_is_kept_goes_on_with_its_moments_and_what_is_made_anew_with_none(r
     keys = single.keys_of(3)
 
     def trained(state, steps):
-        return single.train_block(keys.steps, numbers, state, program=program, steps=steps)
+        return single.train_block(keys.steps, numbers, state, steps, program=program)
 
     def restarted(state, nll):
         return single.restarted(keys.restarts, numbers, state, nll, program=program)
