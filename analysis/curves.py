@@ -42,7 +42,7 @@ def training_curves(run: Run, _: Material) -> Figure:
     recovery.set_ylim(0.45, 1.03)
     lines = recovery.get_legend_handles_labels()
     figure.legend(*lines, loc="outside lower right", ncols=len(lines[0]))
-    style.steps_axis(recovery, steps[-1])
+    style.steps_axis(recovery, steps)
     return figure
 
 
@@ -70,4 +70,4 @@ def nll_curve(axes: Axes, run: Run) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
     axes.set_ylabel("NLL (bits an image, log scale)")
-    style.steps_axis(axes, steps[-1])
+    style.steps_axis(axes, steps)

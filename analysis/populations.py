@@ -80,7 +80,7 @@ def population_curves(studied: FinishedStudy) -> Figure:
         axes.axhline(floor, color=style.GREY, ls=":", label=f"entropy of the data {floor:.2f}")
         axes.set_ylim(floor - 0.3, max(floor + 1, np.quantile(nll[1:], 0.995) + 0.3))
         axes.set_title(f"{studied.settings[index].name or 'all seeds'}: median {middle[-1]:.2f}")
-        style.steps_axis(axes, steps[-1])
+        style.steps_axis(axes, steps)
         axes.set_ylabel(label_of_nll(studied, index))
     panels[0].legend(loc="upper right")
     figure.suptitle(

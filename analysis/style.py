@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from hmjax.store import files
 
@@ -95,10 +95,19 @@ def thousands(steps: float, _: object = None) -> str:
     return f"{steps / 1e3:g}k" if steps >= 1000 else f"{steps:g}"
 
 
-def steps_axis(axes: Axes, last: int) -> None:
-    """Makes the x axis one of training steps, up to the last."""
-    axes.set_xlim(-0.02 * last, 1.02 * last)
-    axes.set_xlabel("training step")
+def steps_axis(axes: Axes, steps: np.ndarray) -> None:
+    """Makes the x axis one of training steps, logarithmic where early ones are among them."""
+    last = steps[-1]
+    is_log = len(steps) > 2 and steps[1] < last / 20
+    if is_log:
+        axes.set_xscale("symlog", linthresh=steps[1], linscale=0.4)
+        powers = 10 ** np.arange(np.ceil(np.log10(steps[1])), np.log10(last) + 0.01)
+        axes.xaxis.set_major_locator(FixedLocator([0, *powers]))
+        axes.xaxis.set_minor_locator(NullLocator())
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.set_xlim(-0.02 * (steps[1] if is_log else last), (1.1 if is_log else 1.02) * last)
+    axes.set_xlabel("training step" + (" (log scale)" if is_log else ""))
     axes.xaxis.set_major_formatter(FuncFormatter(thousands))
 
 

@@ -69,6 +69,8 @@ def time_to_break(studied: FinishedStudy) -> Figure:
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots()
     steps = studied.results["step"]
+    every = studied.study.experiment.evaluation.every
+    early = ", early ones more often" if steps[1] < min(every, steps[-1]) else ""
     summaries = [studied.results["settings"][i] for i in settings_told(studied, "broken_share")]
     for index, summary in enumerate(summaries):
         axes.step(
@@ -78,12 +80,12 @@ def time_to_break(studied: FinishedStudy) -> Figure:
             color=colour_of(index, len(summaries)),
             label=summary["name"] or f"{summary['seeds']} seeds",
         )
-    style.steps_axis(axes, steps[-1])
+    style.steps_axis(axes, steps)
     axes.set_ylim(-0.03, 1.03)
     axes.set_ylabel("share of seeds not yet broken")
     axes.set_title(
         f"When the symmetry breaks: the first evaluation with |selectivity| {BROKEN} or more\n"
-        f"(every {steps[1] - steps[0]:,} steps; what remains is censored at the end)"
+        f"(every {every:,} steps{early}; what remains is censored at the end)"
     )
     if len(summaries) > 1:
         draw_legend(figure, [summary["name"] for summary in summaries])

@@ -7,7 +7,7 @@ from pathlib import Path
 import configs
 from analysis import results, style
 from commands.arguments import named_first, parse
-from commands.shared import trained
+from commands.shared import Spent, trained
 from hmjax.errors import require
 from hmjax.store import work
 from hmjax.store.comparisons import check, folder_of, read_all
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> None:
             if not folder.exists():
                 work.create(arm.study, folder)
             print(f"{arm.name}: {folder}")
-            trained(arm.study, folder, again=["compare", *arguments])
+            trained(arm.study, folder, again=["compare", *arguments], spent=Spent())
         reached = read_all(comparison, out)
         style.save(results.draw(comparison, reached), out / "comparison.png")
     print(results.section(name, comparison, reached, str(out / "comparison.png")))

@@ -6,7 +6,9 @@
 import contextlib
 import shlex
 import sys
+import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +25,45 @@ def finish(folder: Path, *, figures: bool, fps: float) -> None:
     """Trains what a folder holds to its end, prints its tables, draws its pictures."""
     from analysis import table
 
-    what = work.read_settings(folder)
-    results = trained(what, folder, again=["resume", str(folder)])
+    what, spent = work.read_settings(folder), Spent()
+    results = trained(what, folder, again=["resume", str(folder)], spent=spent)
     if hosts.is_first():
         if isinstance(what, Study):
             print(table.render_study(folder, results))
         else:
             print(table.render(what, results))
         if figures:
+            began = time.perf_counter()
             draw(folder, fps=fps)
+            spent.drawing = time.perf_counter() - began
+        print(spent)
 
 
-def trained(what: Experiment | Study, folder: Path, *, again: Sequence[str]) -> dict[str, Any]:
+@dataclass
+class Spent:
+    """The seconds that this session spent on each thing."""
+
+    compiling: float = 0.0
+    training: float = 0.0
+    measuring: float = 0.0
+    drawing: float = 0.0
+
+    def __str__(self) -> str:
+        parts = (f"{each.name} {getattr(self, each.name):.1f}" for each in fields(self))
+        return f"seconds: {', '.join(parts)}"
+
+
+def trained(
+    what: Experiment | Study, folder: Path, *, again: Sequence[str], spent: Spent
+) -> dict[str, Any]:
     """Trains what a folder holds to its end, and gives its results.
 
     Args:
       what: what it holds.
       folder: the folder.
       again: the arguments of the command that goes on with it after Ctrl-C.
+      spent: is told what this takes: to compile what begins it, to train, and the rest, which is to
+        measure.
     """
     from analysis import table
 
@@ -51,21 +74,31 @@ def trained(what: Experiment | Study, folder: Path, *, again: Sequence[str]) -> 
             print(table.plan(what, parts))
     else:
         total = what.steps
-    bars: list[tqdm.tqdm] = []
-    with saying("what was trained is kept. Go on with", again), contextlib.ExitStack() as stack:
+    began, before = time.perf_counter(), 0.0
+    bar = tqdm.tqdm(
+        total=total, desc="compiling", unit=" steps", unit_scale=True, disable=not hosts.is_first()
+    )
+    with saying("what was trained is kept. Go on with", again), bar:
 
         def show(done: int, latest: Progress) -> None:
-            if not bars:  # not while the first programs are compiled
-                quiet = not hosts.is_first()
-                bar = tqdm.tqdm(total=total, unit=" steps", unit_scale=True, disable=quiet)
-                bars.append(stack.enter_context(bar))
+            nonlocal before
+            if not spent.compiling:
+                spent.compiling = time.perf_counter() - began
+                bar.unpause()
+                bar.set_description("training", refresh=False)
+            elif latest.train_seconds >= before:  # and not of the next part, which begins at 0
+                spent.training += float(latest.train_seconds) - before
+            before = float(latest.train_seconds)
             if isinstance(what, Experiment):
                 nll = latest.curves[what.nll][-1, 0]
-                bars[0].set_postfix_str(f"NLL {nll:.3f} bits", refresh=False)
-            bars[0].update(done - bars[0].n)
+                bar.set_postfix_str(f"NLL {nll:.3f} bits", refresh=False)
+            bar.update(done - bar.n)
 
         try:
-            return work.carry_out(folder, show, note, what=what)
+            results = work.carry_out(folder, show, note, what=what)
+            elapsed = time.perf_counter() - began
+            spent.measuring = elapsed - spent.compiling - spent.training
+            return results
         except Diverged as error:
             where = f"the last good state is in {folder / 'checkpoint.npz'}"
             raise Diverged(error.step, where) from None

@@ -60,7 +60,7 @@ class Restarts(Settings):
     OPTIONS: ClassVar[str] = "restarts."
 
     until: int = 0
-    """Step up to which every evaluation restarts from the best so far; 0 for no restarts."""
+    """Step up to which every evaluation, but early ones, restarts from the best; 0 for none."""
     units: int = 8
     """Units made anew at a restart, at most: how many is drawn from 1 to this."""
     top: bool = True
@@ -135,6 +135,10 @@ class Experiment(Settings):
     def is_exact(self) -> bool:
         """Whether its machines are small enough for the exact measures."""
         return exact.is_enumerable(self.sizes, len(self.task.support().images))
+
+    def restarts_at(self, step: int) -> bool:
+        """Whether a machine restarts after its evaluation at a step."""
+        return 0 < step <= self.restarts.until and step % self.evaluation.every == 0
 
     @property
     def nll(self) -> str:

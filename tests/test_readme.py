@@ -19,7 +19,7 @@ def test_the_notebook_example_runs():
     (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     names: dict = {}
     exec(example.replace("20_000", "200"), names)
-    assert names["run"].curves["exact_nll_bits"].shape == (2,)
+    assert names["run"].curves["exact_nll_bits"].shape == (3,)
     assert names["hidden"].shape == (508, 16)
     assert names["fantasies"].shape == (64, 32)
     assert names["population"].measures["exact_nll_bits"].shape == (8,)

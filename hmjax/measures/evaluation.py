@@ -5,7 +5,7 @@ two classes, "right" is the class of the higher label: right for the shifter, ve
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -36,6 +36,8 @@ class Evaluation(Settings):
 
     every: int = 50_000
     """Steps between evaluations, each with a snapshot of the parameters; at least 1."""
+    early: bool = field(default=True, metadata={"since": 3, "before": False})
+    """Whether there are evaluations before the first of these too, at 100, 200, 500, 1000, ..."""
     held_out: int = 256
     """Held-out images for the sampled measures, at least 2."""
     samples: int = 50
@@ -47,16 +49,22 @@ class Evaluation(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for field, least in (
+        for setting, least in (
             ("every", 1),
             ("held_out", 2),
             ("samples", 1),
             ("final_samples", 1),
             ("fantasies", 1),
         ):
-            value = getattr(self, field)
-            name = self.OPTIONS + field.replace("_", "-")
+            value = getattr(self, setting)
+            name = self.OPTIONS + setting.replace("_", "-")
             require(least <= value <= MAX_COUNT, name, value, f"must be {least} to {MAX_COUNT}")
+
+    def steps_of(self, last: int) -> list[int]:
+        """The steps at which a machine is evaluated that takes so many, 0 and the last included."""
+        early = [n * 10**power for power in range(2, 10) for n in (1, 2, 5)] if self.early else []
+        before = [step for step in early if step < min(self.every, last)]
+        return [0, *before, *range(self.every, last, self.every), last]
 
 
 class Data(NamedTuple):

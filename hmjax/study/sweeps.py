@@ -190,7 +190,7 @@ def bytes_a_member(experiment: Experiment) -> int:
     """
     progress = template_of(experiment, 1)
     size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(progress.state))
-    evaluations = experiment.steps // experiment.evaluation.every + 2
+    evaluations = len(experiment.evaluation.steps_of(experiment.steps))
     seen = sum(abs(leaf.size) * leaf.dtype.itemsize for leaf in jax.tree.leaves(progress.curves))
     return 3 * size + 2 * evaluations * seen
 

@@ -88,7 +88,7 @@ def advance(
             placed = placed._replace(state=jax.block_until_ready(block((placed, steps))))
             seconds = time.perf_counter() - began
             measured, snapshot = measure(placed), _snapshot(placed, record)
-            if single.restarts_at(experiment, done + _ahead(experiment, done)):
+            if experiment.restarts_at(done + _ahead(experiment, done)):
                 known = placed, measured[experiment.nll]
                 restart = compiled(programs.restart_of(members, layout), layout, known)
                 placed = placed._replace(state=restart(known))
@@ -168,5 +168,5 @@ def _snapshot(placed: Members, record: Record) -> Params | None:
 
 def _ahead(experiment: Experiment, done: int) -> int:
     """How many steps there are from step `done` to the next evaluation."""
-    every = experiment.evaluation.every
-    return min(every - done % every, experiment.steps - done)
+    steps = experiment.evaluation.steps_of(experiment.steps)
+    return steps[bisect.bisect_right(steps, done)] - done

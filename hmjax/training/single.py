@@ -149,11 +149,6 @@ def is_finite(params: Params) -> jax.Array:
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params)]).all()
 
 
-def restarts_at(experiment: Experiment, step: int) -> bool:
-    """Whether a machine restarts after its evaluation at a step."""
-    return 0 < step <= experiment.restarts.until
-
-
 @functools.partial(jax.jit, static_argnames="program")
 def restarted(
     key: jax.Array, numbers: Numbers, state: TrainState, nll_bits: jax.Array, *, program: Program

@@ -85,7 +85,7 @@ def test_the_folder_holds_what_it_should(finished):
         "recognition/1/weight": (8, 2),
         "recognition/1/bias": (2,),
     }
-    assert np.load(finished / "metrics.npz")["step"].tolist() == [0, 500, 1000]
+    assert np.load(finished / "metrics.npz")["step"].tolist() == [0, 100, 200, 500, 1000]
     environment = json.loads((finished / "environment.json").read_text())
     assert environment["versions"]["jax"] == jax.__version__
 

@@ -70,7 +70,7 @@ def test_the_folder_opens_in_plain_numpy_and_agrees_with_itself(swept):
     assert rows["setting"].tolist() == np.repeat(range(4), 3).tolist()
     assert np.isnan(rows["selectivity_exact"][:6, 1]).all()  # there is no second top unit
     np.testing.assert_array_equal(curves["exact_nll_bits"][-1], rows["exact_nll_bits"])
-    assert curves["step"].tolist() == [0, 500, 1000]
+    assert curves["step"].tolist() == [0, 100, 200, 500, 1000]
     results = json.loads((swept / "results.json").read_text())
     for index, setting in enumerate(results["settings"]):
         mine = rows["exact_nll_bits"][rows["setting"] == index]

@@ -24,7 +24,7 @@ def experiment(task) -> hmjax.Experiment:
         "small",
         task=task,
         machine=hmjax.Machine(hidden=(6,), top=2),
-        evaluation=hmjax.Evaluation(every=400),
+        evaluation=hmjax.Evaluation(every=400, early=False),
         steps=1100,
     )
 

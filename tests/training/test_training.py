@@ -18,7 +18,8 @@ from hmjax.experiment import split
 from hmjax.training import devices, loop, population, single
 from hmjax.training.progress import EVERYTHING, alone
 
-SMALL = dataclasses.replace(debug.experiment, steps=1200)
+LATE = dataclasses.replace(debug.experiment.evaluation, early=False)
+SMALL = dataclasses.replace(debug.experiment, steps=1200, evaluation=LATE)
 
 
 def with_evaluation(every: int, **changes) -> hmjax.Experiment:
@@ -80,6 +81,32 @@ def test_curves_and_snapshots_share_the_step_axis():
         assert len(leaf) == 4
     last = jax.tree.map(lambda leaf: leaf[-1], progress.snapshots)
     chex.assert_trees_all_equal(last, progress.params)
+
+
+@pytest.mark.parametrize(
+    ("every", "last", "steps"),
+    [
+        (500, 1200, [0, 100, 200, 500, 1000, 1200]),
+        (50_000, 60_000, [0, *(n * 10**k for k in (2, 3, 4) for n in (1, 2, 5)), 60_000]),
+        (50_000, 150, [0, 100, 150]),
+        (7, 20, [0, 7, 14, 20]),
+        (100, 100, [0, 100]),
+    ],
+)
+def test_evaluations_are_close_to_each_other_where_the_learning_is(every, last, steps):
+    assert hmjax.Evaluation(every=every).steps_of(last) == steps
+    late = [step for step in steps if step % every == 0 or step == last]
+    assert hmjax.Evaluation(every=every, early=False).steps_of(last) == late
+
+
+def test_a_machine_does_not_depend_on_early_evaluations_nor_restarts_at_them():
+    restarts = hmjax.Restarts(until=800, units=2)
+    early = dataclasses.replace(LATE, every=400, early=True)
+    for changes in ({}, {"restarts": restarts}):
+        late = with_evaluation(400, **changes)
+        finer = hmjax.train(dataclasses.replace(late, evaluation=early))
+        assert finer.curves["step"].tolist() == [0, 100, 200, 400, 800, 1200]
+        chex.assert_trees_all_equal(finer.params, hmjax.train(late).params)
 
 
 def test_the_draws_of_a_step_depend_on_the_seed_and_the_step_alone():
