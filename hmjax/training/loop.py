@@ -3,7 +3,6 @@
 A population is experiments, its members, of one program (see `hmjax.experiment`). One machine is a
 population of one. Each member is bit for bit the machine that its experiment gives alone, whatever
 the population around it: its draws depend on its seed and the step, and it takes the same steps.
-(For members that are stepped together see `train_population`.)
 """
 
 import bisect
