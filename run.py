@@ -7,11 +7,13 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
     # Nothing is begun while what follows is imported, so that there is nothing to say.
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 
+import _thread
 import difflib
 import importlib
 import sys
+import threading
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import jax
 
@@ -67,10 +69,21 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def interrupt_again(unraisable: Any) -> None:
+    """Has a Ctrl-C that came while Python collected garbage, and was lost there, come again."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        later = threading.Timer(0.01, _thread.interrupt_main)  # here it would be lost again
+        later.daemon = True
+        later.start()
+    else:
+        sys.__unraisablehook__(unraisable)
+
+
 def program() -> NoReturn:
     """`main` as a program, which is quiet when it is interrupted or no one reads on."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.unraisablehook = interrupt_again
     try:
         status = main(sys.argv[1:])
         sys.stdout.flush()

@@ -148,3 +148,23 @@ def test_pictures_that_are_missing_are_drawn_when_it_is_resumed(missing, tmp_pat
     assert {path: path.read_bytes() for path in before} == before
     assert run.main(["resume", str(folder)]) == 0
     assert "is finished" in capsys.readouterr().out
+
+
+def test_ctrl_c_that_is_lost_where_nothing_can_be_raised_comes_again():
+    script = (
+        "import sys, time, run\n"
+        "class Lost:\n"
+        "    def __del__(self): raise KeyboardInterrupt\n"
+        "def main(_):\n"
+        "    Lost()\n"
+        "    for _ in range(1000): time.sleep(0.01)\n"
+        "run.main = lambda _: guarded()\n"
+        "def guarded():\n"
+        "    try: main(0)\n"
+        "    except KeyboardInterrupt: return 130\n"
+        "run.program()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (130, "")
