@@ -140,7 +140,7 @@ def recognised_tops(params: Params, images: jax.Array) -> jax.Array:
     Raises:
       ValueError: if a layer is too large to enumerate (see `ENUMERABLE`).
     """
-    return _of_recognised(params, jnp.eye(2 ** len(params.prior.bias)), images).T
+    return _of_recognised(params, jnp.eye(2 ** len(params.prior.bias), dtype=jnp.float32), images).T
 
 
 def _of_recognised(params: Params, table: jax.Array, images: jax.Array) -> jax.Array:
