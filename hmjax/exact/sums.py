@@ -7,6 +7,8 @@ two matrix products over the 2^(n/2) states of half the units each, in float64. 
 wake update under the exact posterior, is taken by the posterior over all states.
 """
 
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -44,45 +46,45 @@ class Marginal(NamedTuple):
     mean_top: jax.Array
 
 
+ByProducts = Callable[[Layer, Marginal, jax.Array], tuple[Marginal, jax.Array]]
+"""Gives the marginal of rows, and whether it is good, bool `[]`."""
+
+
 def sum_out(layer: Layer, above: Marginal, rows: jax.Array) -> Marginal:
     """From all states of the layer above to the given rows `[m, n_out]` of the layer below."""
-    if len(rows) * len(above.log_prob) <= _SMALL:
-        return _sum_by_posterior(layer, above, rows)
-    return _sum_large(layer, above, rows)
+    return _sum(_to_rows, layer, above, rows)
 
 
 def sum_out_to_all(layer: Layer, above: Marginal) -> Marginal:
     """From all states of the layer above to all states of the layer below."""
-    if len(above.log_prob) * 2 ** len(layer.bias) <= _SMALL:
-        return _sum_by_posterior(layer, above, all_states(len(layer.bias)))
-    return _sum_to_all(layer, above)
+    return _sum(_to_all, layer, above, all_states(len(layer.bias)))
 
 
-@jax.custom_jvp
-def _sum_large(layer: Layer, above: Marginal, rows: jax.Array) -> Marginal:
-    given = layer, above, rows, halves_of(len(layer.weight)), log_normalisers(layer)
-    by_products, is_good = _sum_by_products(*given)
-    return jax.lax.cond(is_good, lambda: by_products, lambda: _sum_by_posterior(layer, above, rows))
+def _sum(by_products: ByProducts, layer: Layer, above: Marginal, rows: jax.Array) -> Marginal:
+    if len(rows) * len(above.log_prob) <= _SMALL:
+        return _sum_by_posterior(layer, above, rows)
+    return _sum_large(by_products, layer, above, rows)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _sum_large(by_products: ByProducts, layer: Layer, above: Marginal, rows: jax.Array) -> Marginal:
+    made, is_good = by_products(layer, above, rows)
+    return jax.lax.cond(is_good, lambda: made, lambda: _sum_by_posterior(layer, above, rows))
 
 
 @_sum_large.defjvp
-def _(primals: tuple, tangents: tuple) -> tuple[Marginal, Marginal]:
-    return _sum_large(*primals), jax.jvp(_sum_by_posterior, primals, tangents)[1]
+def _(by_products: ByProducts, primals: tuple, tangents: tuple) -> tuple[Marginal, Marginal]:
+    value = _sum_large(by_products, *primals)
+    return value, jax.jvp(_sum_by_posterior, primals, tangents)[1]
 
 
-@jax.custom_jvp
-def _sum_to_all(layer: Layer, above: Marginal) -> Marginal:
-    by_products, is_good = _sum_to_all_by_products(layer, above, all_states(len(layer.weight)))
-    rows = all_states(len(layer.bias))
-    return jax.lax.cond(is_good, lambda: by_products, lambda: _sum_by_posterior(layer, above, rows))
+def _to_rows(layer: Layer, above: Marginal, rows: jax.Array) -> tuple[Marginal, jax.Array]:
+    halves = halves_of(len(layer.weight))
+    return _sum_by_products(layer, above, rows, halves, log_normalisers(layer))
 
 
-@_sum_to_all.defjvp
-def _(primals: tuple, tangents: tuple) -> tuple[Marginal, Marginal]:
-    def by_posterior(layer: Layer, above: Marginal) -> Marginal:
-        return _sum_by_posterior(layer, above, all_states(len(layer.bias)))
-
-    return _sum_to_all(*primals), jax.jvp(by_posterior, primals, tangents)[1]
+def _to_all(layer: Layer, above: Marginal, _: jax.Array) -> tuple[Marginal, jax.Array]:
+    return _sum_to_all_by_products(layer, above, all_states(len(layer.weight)))
 
 
 @jax.custom_jvp
@@ -93,7 +95,7 @@ def log_normalisers(layer: Layer) -> jax.Array:
 
 @in_float64
 def _log_normalisers(layer: Layer, halves: tuple[jax.Array, jax.Array]) -> jax.Array:
-    # A logit is the sum of what the two halves of a state give, and its odds are the product.
+    # A logit is the sum of what the two halves of a state give.
     first, second = (matmul(*half).T for half in zip(halves, in_half(layer.weight), strict=True))
     second += layer.bias[:, None]
 

@@ -4,7 +4,8 @@ A measure of a sampled estimate stands beside the exact one wherever enumeration
 two classes, "right" is the class of the higher label: right for the shifter, vertical for the bars.
 """
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
@@ -60,11 +61,15 @@ class Evaluation(Settings):
             name = self.OPTIONS + setting.replace("_", "-")
             require(least <= value <= MAX_COUNT, name, value, f"must be {least} to {MAX_COUNT}")
 
-    def steps_of(self, last: int) -> list[int]:
-        """The steps at which a machine is evaluated that takes so many, 0 and the last included."""
+    def early_steps(self, last: int) -> list[int]:
+        """The early ones of `steps_of`."""
         early = [n * 10**power for power in range(2, 10) for n in (1, 2, 5)] if self.early else []
-        before = [step for step in early if step < min(self.every, last)]
-        return [0, *before, *range(self.every, last, self.every), last]
+        return [step for step in early if step < min(self.every, last)]
+
+    def steps_of(self, last: int) -> Iterator[int]:
+        """The steps at which a machine is evaluated that takes so many, 0 and the last included."""
+        regular = range(self.every, last, self.every)
+        return itertools.chain([0], self.early_steps(last), regular, [last])
 
 
 class Data(NamedTuple):

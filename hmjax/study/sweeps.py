@@ -190,7 +190,8 @@ def bytes_a_member(experiment: Experiment) -> int:
     """
     progress = template_of(experiment, 1)
     size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(progress.state))
-    evaluations = len(experiment.evaluation.steps_of(experiment.steps))
+    last, evaluation = experiment.steps, experiment.evaluation
+    evaluations = -(-last // evaluation.every) + 1 + len(evaluation.early_steps(last))
     seen = sum(abs(leaf.size) * leaf.dtype.itemsize for leaf in jax.tree.leaves(progress.curves))
     return 3 * size + 2 * evaluations * seen
 

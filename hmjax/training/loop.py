@@ -80,14 +80,17 @@ def advance(
         steps = _for_each(members, 0, layout)
         block = compiling(programs.block_of(members, layout), layout, (placed, steps)).result()
 
-    while (done := progress.step) < experiment.steps:
+    taken = progress.step
+    for step in experiment.evaluation.steps_of(experiment.steps):
+        if step <= taken:
+            continue
         with own_settings():
-            steps = _for_each(members, _ahead(experiment, done), layout)
+            steps = _for_each(members, step - progress.step, layout)
             began = time.perf_counter()
             placed = placed._replace(state=jax.block_until_ready(block((placed, steps))))
             seconds = time.perf_counter() - began
             measured, snapshot = measure(placed), _snapshot(placed, record)
-            if experiment.restarts_at(done + _ahead(experiment, done)):
+            if experiment.restarts_at(step):
                 known = placed, measured[experiment.nll]
                 restart = compiled(programs.restart_of(members, layout), layout, known)
                 placed = placed._replace(state=restart(known))
@@ -163,9 +166,3 @@ def _for_each(members: Sequence[Experiment], number: int, layout: Layout) -> jax
 
 def _snapshot(placed: Members, record: Record) -> Params | None:
     return placed.state.learner.params if record.snapshots else None
-
-
-def _ahead(experiment: Experiment, done: int) -> int:
-    """How many steps there are from step `done` to the next evaluation."""
-    steps = experiment.evaluation.steps_of(experiment.steps)
-    return steps[bisect.bisect_right(steps, done)] - done

@@ -2,7 +2,7 @@
 
 A step's random numbers come from its own key, `fold_in(key of the seed, step)`, so they depend on
 the seed and the step alone. A step does not draw for itself: the numbers of a chunk of steps are
-drawn at once and scanned over, which is several times faster.
+drawn at once, which is several times faster.
 
 Blocks are taken by one machine, or by several side by side: every array then has a trailing axis,
 one machine a place.

@@ -94,9 +94,9 @@ def test_curves_and_snapshots_share_the_step_axis():
     ],
 )
 def test_evaluations_are_close_to_each_other_where_the_learning_is(every, last, steps):
-    assert hmjax.Evaluation(every=every).steps_of(last) == steps
+    assert list(hmjax.Evaluation(every=every).steps_of(last)) == steps
     late = [step for step in steps if step % every == 0 or step == last]
-    assert hmjax.Evaluation(every=every, early=False).steps_of(last) == late
+    assert list(hmjax.Evaluation(every=every, early=False).steps_of(last)) == late
 
 
 def test_a_machine_does_not_depend_on_early_evaluations_nor_restarts_at_them():
