@@ -23,6 +23,8 @@ _NUMPY_STEPS = 1_000
 
 _BLOCK = 1000  # steps a seed, at least
 
+_MEASURED = 16  # machines that are measured at once
+
 
 class Case(NamedTuple):
     """Something to time.
@@ -54,6 +56,11 @@ def time_population(experiment: Experiment, n: int) -> Case:
     given = placed, put(np.full(n, steps, np.int32), layout)
     block = compiled(programs.block_of(members, layout), layout, given)
     return _steps(f"population of {n}", lambda: jax.block_until_ready(block(given)), n * steps)
+
+
+def time_rule(experiment: Experiment, name: str) -> Case:
+    """Another rule, or another machine, by its `name`: 64 seeds of it."""
+    return time_population(experiment, 64)._replace(name=f"population of 64, {name}")
 
 
 def time_numpy(experiment: Experiment) -> Case:
@@ -103,13 +110,15 @@ def time_exact_one(experiment: Experiment) -> Case:
     return _milliseconds("exact log p(v) of one", lambda: exact(params, images))
 
 
-def time_exact_many(experiment: Experiment) -> Case:
-    members = population.members_of(experiment, range(64))
+def time_measures(experiment: Experiment, name: str = "") -> Case:
+    """Every exact measure of 16 machines, in a population; of other machines by their `name`."""
+    members = population.members_of(experiment, range(_MEASURED))
     layout = programs.laid_out(members)
     measured = programs.place(members, layout), jnp.ones(len(members), jnp.int32)
     function = programs.measures_of(members, layout, sampled=False)
     exact = compiled(function, layout, measured)
-    return _milliseconds("every exact measure of 64", lambda: exact(measured))
+    case = _milliseconds(f"every exact measure{name and f', {name}'}", lambda: exact(measured))
+    return case._replace(amount=_MEASURED, unit="ms a machine")
 
 
 def time_importance_sampled(experiment: Experiment) -> Case:

@@ -4,6 +4,7 @@ Everything is warmed up and compiled before it is timed, and rounds alternate be
 compared, so that a slow moment of the machine falls on all of it.
 """
 
+import dataclasses
 import functools
 import itertools
 import os
@@ -19,21 +20,25 @@ from typing import Any
 from benchmarks.cases import (
     MATMUL,
     Case,
-    time_exact_many,
     time_exact_one,
     time_importance_sampled,
     time_matmul,
+    time_measures,
     time_numba_many,
     time_numba_one,
     time_numpy,
     time_one,
     time_population,
+    time_rule,
 )
-from hmjax.experiment import Experiment
+from hmjax import Bars, Experiment, Machine, Reweighted
 from hmjax.runtime.ambient import own_settings
 from hmjax.store.environment import environment
 
 POPULATIONS = (4, 16, 64, 256, 1024, 4096)
+
+DEEP = Machine((16, 8), 4)
+BARS = Experiment("bars", task=Bars(), machine=Machine((8,), 1))
 
 
 @own_settings()
@@ -55,12 +60,13 @@ def run(
     makers: list[Callable[[Experiment], Case | None]] = [
         *(time_one, time_numpy, time_numba_one, time_numba_many),
         *(functools.partial(time_population, n=n) for n in sizes),
-        *(
-            time_exact_one,
-            time_exact_many,
-            time_importance_sampled,
-            time_matmul,
-        ),
+        lambda e: time_rule(dataclasses.replace(e, rule=Reweighted()), "reweighted, K = 10"),
+        time_exact_one,
+        time_measures,
+        lambda e: time_measures(dataclasses.replace(e, machine=DEEP), "32-16-8-4"),
+        lambda _: time_measures(BARS, "bars 16-8-1"),
+        time_importance_sampled,
+        time_matmul,
     ]
     cases: list[Case] = []
     ready: list[float] = []
@@ -97,6 +103,9 @@ def run(
         "rows": rows,
         "cold": cold_start(),
         "floor": floor(experiment.sizes, flops_a_second),
+        "measures_floor": measures_floor(
+            experiment.sizes, len(experiment.task.support().images), flops_a_second
+        ),
         "rounds": len(timed[0]),
         "environment": environment(),
     }
@@ -122,6 +131,27 @@ def floor(sizes: tuple[int, ...], flops_a_second: float) -> dict[str, float]:
         "parameter_bytes": 4 * parameters,
         "microseconds_one_core": 2 * multiply_adds / (flops_a_second / cores) * 1e6,
         "microseconds_all_cores": 2 * multiply_adds / flops_a_second * 1e6,
+    }
+
+
+def measures_floor(sizes: tuple[int, ...], images: int, flops_a_second: float) -> dict[str, float]:
+    """What every exact measure of one machine has to multiply, and the time of that alone.
+
+    Each layer is summed out by products over the states above: p(v) and E[x_L | v], the ELBO, and
+    E_q[x_L | v].
+
+    Args:
+      sizes: the layer sizes.
+      images: in the task's support.
+      flops_a_second: of all cores, as measured on a matrix product.
+    """
+    rows = [images, *(2**units for units in sizes[1:])]
+    multiply_adds = sum(low * high for low, high in itertools.pairwise(rows)) * 2 * (1 + sizes[-1])
+    cores = os.cpu_count() or 1
+    return {
+        "multiply_adds": multiply_adds,
+        "milliseconds_one_core": 2 * multiply_adds / (flops_a_second / cores) * 1e3,
+        "milliseconds_all_cores": 2 * multiply_adds / flops_a_second * 1e3,
     }
 
 
@@ -176,6 +206,12 @@ def render(report: dict[str, Any]) -> str:
             f"{name}: the multiply-adds alone, at the rate of a large matrix product, would take "
             f"{time_:.3f} us, {time_ / by_name[name]:.0%} of the time"
         )
+    measured, least = by_name["every exact measure"], report["measures_floor"]
+    lines.append(
+        f"every exact measure: {least['multiply_adds']:,} multiply-adds, which would take "
+        f"{least['milliseconds_all_cores']:.2f} ms, "
+        f"{least['milliseconds_all_cores'] / measured:.0%} of the time"
+    )
     if "numba, one machine" not in by_name:
         lines.append("numba is not installed: pip install -e '.[bench]'")
     made = report["environment"]

@@ -20,6 +20,14 @@ def test_the_floor_counts_a_step():
     assert bound["microseconds_all_cores"] == pytest.approx(6 * weights / 1e9 * 1e6)
 
 
+def test_the_floor_counts_the_measures():
+    bound = bench.measures_floor((4, 3, 2), images=10, flops_a_second=1e9)
+    # Two sums an image and state of the hidden layer, for 1 and for each of two top units; and two
+    # a hidden state and top state.
+    assert bound["multiply_adds"] == (10 * 8 + 8 * 4) * 2 * 3
+    assert bound["milliseconds_all_cores"] == pytest.approx(2 * 672 / 1e9 * 1e3)
+
+
 def test_the_table_names_every_row_and_says_what_is_missing():
     report = {
         "rows": [
@@ -31,10 +39,11 @@ def test_the_table_names_every_row_and_says_what_is_missing():
                 "most": 0.6,
                 "compile_seconds": 1.0,
             }
-            for name in ("one machine", "population of 64")
+            for name in ("one machine", "population of 64", "every exact measure")
         ],
         "cold": {"import_to_first_block": 2.0, "the_same_from_the_cache": 1.0},
         "floor": bench.floor((32, 16, 4), flops_a_second=1e12),
+        "measures_floor": bench.measures_floor((32, 16, 4), 508, flops_a_second=1e12),
         "rounds": 3,
         "environment": {
             "processor": "one",
