@@ -29,7 +29,7 @@ SMALL_SUPPORT = 64  # images; up to so many, their recognition codes fit in a pi
 
 def of(run: Run) -> dict[str, Picture]:
     """The pictures that a run has, by name."""
-    few = len(run.experiment.task.support().images) <= SMALL_SUPPORT
+    few = run.experiment.task.images <= SMALL_SUPPORT
     return PICTURES | ({"recognition_codes": weights.recognition_codes} if few else {})
 
 

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from analysis import style
 from hmjax.store import files
-from hmjax.study.comparison import SELECTIVE, Comparison, Goal, Outcome, value_of
+from hmjax.study.comparison import Comparison, Goal, Outcome, is_met, reaching, value_of
 from hmjax.study.criteria import CRITERIA, Criterion
 from hmjax.study.intervals import wilson
 
@@ -20,27 +20,23 @@ PAGE = """# Results
 
 Studies of learning rules and recipes, each by one command; `python run.py results` writes this page
 from their folders. Every row is a distribution over seeds. A step is one image, one wake and one
-sleep update; a machine's steps are those of all its restarts and tries, and of all the machines it
-is the best of. Times are of training all seeds of a row side by side, on the machine of README.
-Measures are exact, by enumeration, unless a row says that they are sampled. Recovery, by q or by
-the posterior, is of the direction (of the bars, their orientation) from the sum of the top units'
-expected states, each with the best sign; by top state, it is from what each state of all top units
-together says of the direction, in whatever code.
+sleep update. Times are of training all seeds of a row side by side, on the machine of README.
+Measures are exact, by enumeration, where that can be had; otherwise the NLL is by annealed
+importance sampling, which reads a little high, and recovery is measured on held-out images.
+Recovery, by q or by the posterior, is of the direction (of the bars and Ts, their orientation) from
+the sum of the top units' expected states, each with the best sign, or, of more than two, by the
+nearest mean state. A cause (a bar, a T, a pixel and where it has moved to) is found if a hidden
+unit draws it: if the cosine between the two is 0.8 or more.
 """
 
 
-def columns(comparison: Comparison, *, selective: bool) -> list[str]:
-    """What the columns of a comparison's table hold.
-
-    Args:
-      comparison: what is compared.
-      selective: whether it is known of any arm how many machines are direction selective.
-    """
+def columns(comparison: Comparison) -> list[str]:
+    """What the columns of a comparison's table hold."""
     measures = [CRITERIA[each] for each in comparison.measures]
     names = ["", "machines", "steps each"]
     names += [f"{each.label}, median (quartiles)" for each in measures]
     names += [f"best {each.label.split(' (')[0]}" for each in measures]
-    names += [f"share of selectivity >= {SELECTIVE} (95% interval)"] if selective else []
+    names += [f"{_share_of(*each)} (95% interval)" for each in comparison.shares]
     return [*names, "training (s)"]
 
 
@@ -54,8 +50,7 @@ def section(name: str, comparison: Comparison, arms: Sequence[Outcome], picture:
       picture: where its picture is, relative to the page.
     """
     measures = [CRITERIA[each] for each in comparison.measures]
-    selective = any(arm.selective >= 0 for arm in arms)
-    header = columns(comparison, selective=selective)
+    header = columns(comparison)
     lines = [f"## {comparison.title}", "", comparison.about, ""]
     lines += [f"    python run.py compare {name}", ""]
     lines += [_row(header), _row(["---"] * len(header))]
@@ -63,14 +58,12 @@ def section(name: str, comparison: Comparison, arms: Sequence[Outcome], picture:
         arm, experiment = reached.arm, reached.arm.study.experiment
         values = [reached.values[each] for each in comparison.measures]
         count = len(values[0])
-        steps = f"{experiment.steps:,}" + (f" x {arm.best_of}" if arm.best_of > 1 else "")
-        row = [arm.name, str(count), steps, *map(_spread, values)]
+        row = [arm.name, str(count), f"{experiment.steps:,}", *map(_spread, values)]
         row += [
             _number(measure.best(of)) if len(of) else "-"
             for measure, of in zip(measures, values, strict=True)
         ]
-        if selective:
-            row.append(_share(reached.selective, count))
+        row += [_share(*reaching(reached, *each)) for each in comparison.shares]
         lines.append(_row([*row, f"{reached.train_seconds:,.0f}"]))
     if comparison.goals:
         lines += ["", *(_goal(goal, arms) for goal in comparison.goals)]
@@ -162,16 +155,19 @@ def _strips(
 
 def _goal(goal: Goal, arms: Sequence[Outcome]) -> str:
     value = value_of(goal, list(arms))
-    measure = CRITERIA[goal.measure]
-    higher = goal.of == "share" or measure.better == "higher"
-    what = "share of direction-selective machines" if goal.of == "share" else measure.label
-    of = "" if goal.of == "share" else f"{goal.of} "
-    met = value > goal.bound if higher else value < goal.bound
-    said = f"{'over' if higher else 'under'} {goal.bound:g}"
+    higher = goal.of == "share" or CRITERIA[goal.measure].better == "higher"
+    of = f"{goal.of} {CRITERIA[goal.measure].label}"
+    what = _share_of(goal.measure, goal.at) if goal.of == "share" else of
+    said = f"{'at least' if higher else 'at most'} {goal.bound:g}"
     return (
-        f"- {goal.arm}: {of}{what} {said} asked, {_number(value)} reached: "
-        f"**{'met' if met else 'missed'}**"
+        f"- {goal.arm}: {what} {said} asked, {_number(value)} reached: "
+        f"**{'met' if is_met(goal, value) else 'missed'}**"
     )
+
+
+def _share_of(measure: str, at: float) -> str:
+    it = CRITERIA[measure]
+    return f"share of {it.label.split(' (')[0]} {'>=' if it.better == 'higher' else '<='} {at:g}"
 
 
 def _spread(values: np.ndarray) -> str:
@@ -182,7 +178,7 @@ def _spread(values: np.ndarray) -> str:
 
 
 def _share(hits: int, trials: int) -> str:
-    if hits < 0 or not trials:
+    if not trials:
         return "-"
     low, high = wilson(hits, trials)
     return f"{hits / trials:.2f} ({low:.2f} to {high:.2f})"

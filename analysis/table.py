@@ -15,7 +15,10 @@ PUBLISHED: dict[str, dict[str, str]] = {
 }
 """What was published of the experiments' own settings (see README), as printed."""
 
-_SHOWN = ("exact_nll_bits", "is_nll_bits", "direction_recovery_exact", "direction_recovery")
+_SHOWN = (
+    *("exact_nll_bits", "annealed_nll_bits", "is_nll_bits"),
+    *("direction_recovery_exact", "direction_recovery"),
+)
 
 
 def render(experiment: Experiment, results: dict[str, Any]) -> str:
@@ -25,11 +28,12 @@ def render(experiment: Experiment, results: dict[str, Any]) -> str:
     best = f"{results['direction_recovery_best_possible']:.3f}"
     published = PUBLISHED.get(experiment.name, {})
     bounds = {"is_nll_bits": entropy, "exact_nll_bits": entropy, "kl_bits": "0"}
+    bounds["annealed_nll_bits"] = entropy
     bounds["elbo_bits"] = f"-{entropy}"
     rows = [
         (each.label.replace("recovery", f"{kind} recovery"), each.name, bounds.get(each.name, best))
         for each in MEASURES.values()
-        if each.better
+        if each.better and not (each.is_final and results[each.name] is None)
     ]
     rows += [
         ("training (seconds)", "train_seconds", ""),

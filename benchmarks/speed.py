@@ -103,9 +103,7 @@ def run(
         "rows": rows,
         "cold": cold_start(),
         "floor": floor(experiment.sizes, flops_a_second),
-        "measures_floor": measures_floor(
-            experiment.sizes, len(experiment.task.support().images), flops_a_second
-        ),
+        "measures_floor": measures_floor(experiment.sizes, experiment.task.images, flops_a_second),
         "rounds": len(timed[0]),
         "environment": environment(),
     }

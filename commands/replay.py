@@ -13,7 +13,7 @@ import tyro
 from commands.arguments import parse
 from commands.options import Movie
 from commands.shared import finish
-from hmjax.store import files, studies, work
+from hmjax.store import files, folders, studies, work
 from hmjax.study import sweeps
 
 
@@ -40,6 +40,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parse(Replay, arguments, "run.py replay")
     folder = options.folder
     studied = studies.read(folder)
+    folders.require_no_restarts(folder, folders.read_config(folder))
     experiment = sweeps.member(studied.study, options.seed, options.setting)
     out = options.out or folder / f"replay-setting{options.setting}-seed{options.seed}"
     with work.taken(out, new=True):

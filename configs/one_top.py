@@ -1,15 +1,5 @@
-"""One top unit that breaks the symmetry: the recipe of shifter_best, in three tries."""
+"""One top unit that tells left from right: 32-16-1 by the recipe, 500,000 steps."""
 
-from configs.shifter_best import recipe
-from hmjax import Evaluation, Machine, Restarts
+from hmjax import Shifter, recipe
 
-SEARCH = 3_000_000
-
-experiment = recipe(
-    "one_top",
-    3_600_000,
-    search=SEARCH,
-    machine=Machine(top=1, visible_bias=-2.0),
-    restarts=Restarts(until=SEARCH, units=6, tries=3),
-    evaluation=Evaluation(every=10_000),
-)
+experiment = recipe("one_top", Shifter(), (16,), 1, steps=500_000)

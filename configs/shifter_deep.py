@@ -1,11 +1,5 @@
-"""The shifter by 32-16-8-4 and the recipe of shifter_best: top units that tell left from right."""
+"""The shifter by 32-16-8-4 and the recipe, 500,000 steps."""
 
-from configs.shifter_best import recipe
-from hmjax import Machine
+from hmjax import Shifter, recipe
 
-experiment = recipe(
-    "shifter_deep",
-    2_000_000,
-    renew_top=False,  # made anew, top units would as soon share the direction out in a code
-    machine=Machine((16, 8), 4, visible_bias=-2.0),
-)
+experiment = recipe("shifter_deep", Shifter(), (16, 8), steps=500_000)

@@ -2,12 +2,13 @@
 
 from hmjax.errors import Diverged, InvalidInput
 from hmjax.exact import exact_log_prob
-from hmjax.experiment import Experiment, Machine, Restarts
+from hmjax.experiment import Experiment, Machine
 from hmjax.machine import Params, generate, init, log_joint, log_recognition, recognise
 from hmjax.measures import Evaluation
-from hmjax.rules import ExactEM, Reweighted, WakeSleep
+from hmjax.recipe import recipe
+from hmjax.rules import ExactEM, JointStochastic, Reweighted, WakeSleep
 from hmjax.store.files import load_params
-from hmjax.tasks import Bars, Shifter
+from hmjax.tasks import Bars, Shifter, Tees
 from hmjax.training.population import Population, train, train_population
 from hmjax.version import __version__
 
@@ -18,12 +19,13 @@ __all__ = [
     "ExactEM",
     "Experiment",
     "InvalidInput",
+    "JointStochastic",
     "Machine",
     "Params",
     "Population",
-    "Restarts",
     "Reweighted",
     "Shifter",
+    "Tees",
     "WakeSleep",
     "__version__",
     "exact_log_prob",
@@ -32,6 +34,7 @@ __all__ = [
     "load_params",
     "log_joint",
     "log_recognition",
+    "recipe",
     "recognise",
     "train",
     "train_population",

@@ -16,7 +16,7 @@ import operator
 import jax
 import jax.numpy as jnp
 
-_TERMS, _ROWS = 48, 64  # sums of more than this are products
+_TERMS, _ROWS = 64, 64  # sums of more than this are products
 
 
 def is_small(rows: int, terms: int) -> bool:

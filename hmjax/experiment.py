@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, NamedTuple
 
@@ -13,7 +13,7 @@ from hmjax.errors import MAX_COUNT, require
 from hmjax.measures import Evaluation
 from hmjax.rules import AnyRule, WakeSleep
 from hmjax.settings import Settings
-from hmjax.tasks import Bars, Shifter
+from hmjax.tasks import Bars, Shifter, Tees
 
 MAX_SEED = 2**32 - 1
 
@@ -32,6 +32,8 @@ class Machine(Settings):
     """Standard deviation of the initial weights, 0 or more."""
     visible_bias: float | None = None
     """What every visible bias starts at; the logit of the task's p-on if not given."""
+    hidden_bias: float = field(default=0.0, metadata={"since": 4})
+    """What the biases of the first hidden layer start at, in both nets."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -51,28 +53,8 @@ class Machine(Settings):
         bias = self.visible_bias
         finite = bias is None or math.isfinite(bias)
         require(finite, "machine.visible-bias", bias, "must be finite")
-
-
-@dataclass(frozen=True)
-class Restarts(Settings):
-    """When a machine starts anew in part (see `hmjax.training.restarts`)."""
-
-    OPTIONS: ClassVar[str] = "restarts."
-
-    until: int = 0
-    """Step up to which every evaluation, but early ones, restarts from the best; 0 for none."""
-    units: int = 8
-    """Units made anew at a restart, at most: how many is drawn from 1 to this."""
-    top: bool = True
-    """Whether top units are made anew too, and not the hidden ones alone."""
-    tries: int = 1
-    """Tries that the steps are shared out among, each of a new machine; at least 1."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.until >= 0, "restarts.until", self.until, "must be 0 or a later step")
-        require(self.units >= 1, "restarts.units", self.units, "must be at least 1")
-        require(self.tries >= 1, "restarts.tries", self.tries, "must be at least 1")
+        bias = self.hidden_bias
+        require(math.isfinite(bias), "machine.hidden-bias", bias, "must be finite")
 
 
 @dataclass(frozen=True)
@@ -82,16 +64,16 @@ class Experiment(Settings):
     Two runs of equal experiments on the same kind of device give the same bits.
     """
 
+    GONE: ClassVar[Mapping[str, int]] = {"restarts": 3}
+
     name: str
     """What the run is called; its folder is named after it."""
-    task: Shifter | Bars = field(default_factory=Shifter)
+    task: Shifter | Bars | Tees = field(default_factory=Shifter)
     """Where the data come from."""
     machine: Machine = field(default_factory=Machine)
     """The layers."""
     rule: AnyRule = field(default_factory=WakeSleep)
     """How a step learns."""
-    restarts: Restarts = field(default_factory=Restarts)
-    """How it gets out of where it is stuck."""
     evaluation: Evaluation = field(default_factory=Evaluation)
     """What is measured, and how often."""
     steps: int = 1_500_000
@@ -109,21 +91,7 @@ class Experiment(Settings):
         )
         require(1 <= self.steps <= MAX_COUNT, "steps", self.steps, f"must be 1 to {MAX_COUNT}")
         require(0 <= self.seed <= MAX_SEED, "seed", self.seed, f"must be 0 to {MAX_SEED}")
-        self.rule.check(self.sizes)
-        until, every = self.restarts.until, self.evaluation.every * self.restarts.tries
-        require(
-            until < self.steps and until % every == 0,
-            "restarts.until",
-            until,
-            f"must be a multiple of evaluation.every x restarts.tries, {every}, and less than "
-            f"steps, {self.steps}",
-        )
-        if until:
-            top, hidden = self.restarts.top, self.machine.hidden
-            require(top or len(hidden) > 0, "restarts.top", top, "needs hidden units to make anew")
-            units = sum(hidden) + self.machine.top * top
-            fits = self.restarts.units <= units
-            require(fits, "restarts.units", self.restarts.units, f"must be 1 to {units}")
+        self.rule.check(self.sizes, self.task.images)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -134,16 +102,17 @@ class Experiment(Settings):
     @property
     def is_exact(self) -> bool:
         """Whether its machines are small enough for the exact measures."""
-        return exact.is_enumerable(self.sizes, len(self.task.support().images))
-
-    def restarts_at(self, step: int) -> bool:
-        """Whether a machine restarts after its evaluation at a step."""
-        return 0 < step <= self.restarts.until and step % self.evaluation.every == 0
+        return exact.is_enumerable(self.sizes, self.task.images)
 
     @property
     def nll(self) -> str:
-        """The best measure there is of a machine's NLL, by name."""
+        """The best measure there is of a machine's NLL while it trains, by name."""
         return "exact_nll_bits" if self.is_exact else "is_nll_bits"
+
+    @property
+    def final_nll(self) -> str:
+        """The best measure there is of its NLL at the end, by name."""
+        return "exact_nll_bits" if self.is_exact else "annealed_nll_bits"
 
 
 class Numbers(NamedTuple):
@@ -153,12 +122,14 @@ class Numbers(NamedTuple):
       task: those of the task's numbers that vary, by field.
       rule: those of the rule's, by field.
       visible_bias: what every visible bias starts at.
+      hidden_bias: what the biases of the first hidden layer start at, in both nets.
       weight_scale: standard deviation of the initial weights.
     """
 
     task: dict[str, Any]
     rule: dict[str, Any]
     visible_bias: Any
+    hidden_bias: Any
     weight_scale: Any
 
 
@@ -169,13 +140,11 @@ class Program(NamedTuple):
       task: the task, with defaults in place of numbers that vary.
       rule: the rule, likewise.
       sizes: the layer sizes.
-      restarts: how it gets out of where it is stuck.
     """
 
-    task: Shifter | Bars
+    task: Shifter | Bars | Tees
     rule: AnyRule
     sizes: tuple[int, ...]
-    restarts: Restarts
 
 
 def split(experiment: Experiment, varying: Collection[str] = ()) -> tuple[Program, Numbers]:
@@ -195,13 +164,14 @@ def split(experiment: Experiment, varying: Collection[str] = ()) -> tuple[Progra
     if bias is None:
         bias = math.log(task.p_on / (1 - task.p_on))
     return (
-        Program(
-            _by_default(task, of_task),
-            _by_default(rule, of_rule),
-            experiment.sizes,
-            experiment.restarts,
+        Program(_by_default(task, of_task), _by_default(rule, of_rule), experiment.sizes),
+        Numbers(
+            of_task,
+            of_rule,
+            np.float32(bias),
+            np.float32(experiment.machine.hidden_bias),
+            np.float32(scale),
         ),
-        Numbers(of_task, of_rule, np.float32(bias), np.float32(scale)),
     )
 
 

@@ -21,9 +21,9 @@ from hmjax.errors import InvalidInput
 
 T = TypeVar("T")
 
-SCHEMA = 3
+SCHEMA = 4
 """Of `config.json`. The first had no number, and `results.json` beside it was not sealed; in the
-second, exact EM was called Oracle.
+second, exact EM was called Oracle; in the third, experiments could restart.
 
 A field that is newer than the first schema carries the schema that it came with, and the value that
 stands for what was done before, where that is not its default:
@@ -37,10 +37,12 @@ class Settings:
     Attributes:
       OPTIONS: what their fields' names begin with in messages, as they do on the command line.
       FORMERLY: what the class was called in earlier schemas.
+      GONE: fields that it no longer has, and the last schema that they were in.
     """
 
     OPTIONS: ClassVar[str] = ""
     FORMERLY: ClassVar[tuple[str, ...]] = ()
+    GONE: ClassVar[Mapping[str, int]] = {}
 
     def __post_init__(self) -> None:
         kind: Any = type(self)
@@ -179,7 +181,8 @@ def _built(annotation: Any, value: Any, name: str, schema: int) -> Any:
     for kind in kinds:
         is_settings = isinstance(kind, type) and issubclass(kind, Settings)
         if is_settings and value.get("kind") in (_name(kind), *kind.FORMERLY):
-            fields = {key: item for key, item in value.items() if key != "kind"}
+            gone = {"kind"} | {key for key, last in kind.GONE.items() if schema <= last}
+            fields = {key: item for key, item in value.items() if key not in gone}
             known = {field.name: field for field in dataclasses.fields(kind)}
             for field in known.values():
                 if field.name not in fields and field.metadata.get("since", 1) > schema:

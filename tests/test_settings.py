@@ -14,7 +14,6 @@ from helpers import refusal
 
 import hmjax
 from hmjax import InvalidInput, settings
-from hmjax.experiment import Restarts
 from hmjax.settings import Settings, as_type
 from hmjax.store import runs, work
 from hmjax.study.sweeps import Study, Sweep
@@ -29,7 +28,6 @@ KINDS = [
     hmjax.Reweighted(),
     hmjax.ExactEM(),
     hmjax.Evaluation(),
-    Restarts(),
     Sweep(),
     Study(hmjax.Experiment("base", steps=1000)),
 ]

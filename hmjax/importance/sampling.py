@@ -1,16 +1,38 @@
 """Log p(v) by samples of the recognition net, where there are too many states to enumerate."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
 from hmjax import machine
-from hmjax.exact import Marginal
+from hmjax.importance.estimate import Estimate, of_sums
 from hmjax.machine import Params
+
+
+class Sampled(NamedTuple):
+    """What samples of the recognition net say of images.
+
+    Attributes:
+      estimate: of log p(v).
+      mean_top: `[n, n_L]`, the mean of the sampled top states, an estimate of E_q[x_L | v].
+    """
+
+    estimate: Estimate
+    mean_top: jax.Array
+
+
+class _Sums(NamedTuple):
+    """Of weights and their squares, `[n]` in nats, and of top states, `[n, n_L]`."""
+
+    weights: jax.Array
+    squares: jax.Array
+    tops: jax.Array
 
 
 def importance_sampled(
     key: jax.Array, params: Params, images: jax.Array, samples: int | jax.Array
-) -> Marginal:
+) -> Sampled:
     """Log p(v) by importance sampling from the recognition net, log mean_m p(x^m) / q(x^m | v).
 
     Its expectation lies below log p(v), so an NLL from it is biased upward.
@@ -22,20 +44,21 @@ def importance_sampled(
       samples: how many samples of q an image; may be traced.
 
     Returns:
-      A `Marginal`: the estimate, in nats, and the mean of the sampled top states, an estimate of
-      E_q[x_L | v].
+      The estimate, and the mean of the sampled top states.
     """
 
-    def add(m: jax.Array, total: Marginal) -> Marginal:
+    def add(m: jax.Array, sums: _Sums) -> _Sums:
         states = machine.recognise(jax.random.fold_in(key, m), params, images)
         log_weight = machine.log_joint(params, states) - machine.log_recognition(params, states)
-        return Marginal(jnp.logaddexp(total.log_prob, log_weight), total.mean_top + states[-1])
+        return _Sums(
+            jnp.logaddexp(sums.weights, log_weight),
+            jnp.logaddexp(sums.squares, 2 * log_weight),
+            sums.tops + states[-1],
+        )
 
     images = jnp.asarray(images, jnp.float32)
-    none = Marginal(
-        jnp.full(len(images), -jnp.inf, jnp.float32),
-        jnp.zeros((len(images), len(params.prior.bias)), jnp.float32),
-    )
-    total = jax.lax.fori_loop(0, samples, add, none)
+    none = jnp.full(len(images), -jnp.inf, jnp.float32)
+    no_tops = jnp.zeros((len(images), len(params.prior.bias)), jnp.float32)
+    sums = jax.lax.fori_loop(0, samples, add, _Sums(none, none, no_tops))
     count = jnp.asarray(samples, jnp.float32)
-    return Marginal(total.log_prob - jnp.log(count), total.mean_top / count)
+    return Sampled(of_sums(sums.weights, sums.squares, count), sums.tops / count)

@@ -5,6 +5,7 @@ two classes, "right" is the class of the higher label: right for the shifter, ve
 """
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
@@ -15,7 +16,7 @@ import numpy as np
 
 from hmjax import exact, machine
 from hmjax.errors import MAX_COUNT, require
-from hmjax.importance import importance_sampled
+from hmjax.importance import annealed, importance_sampled
 from hmjax.machine import Params
 from hmjax.measures.fantasies import selectivity, shown_exactly, variants
 from hmjax.measures.recovery import class_recovery
@@ -23,7 +24,7 @@ from hmjax.measures.table import MEASURES, shape_of
 from hmjax.measures.units import NATS_PER_BIT
 from hmjax.runtime.ambient import own_generator
 from hmjax.settings import Settings
-from hmjax.tasks import Task, entropy_bits
+from hmjax.tasks import Task
 
 Measures = dict[str, Any]
 """Arrays by name; a measure that has no meaning for a machine or a task is NaN."""
@@ -47,6 +48,11 @@ class Evaluation(Settings):
     """Importance samples an image at the end, at least 1."""
     fantasies: int = 2048
     """Fantasies that each sampled share is taken over, at least 1."""
+    annealed_runs: int = field(default=16, metadata={"since": 4})
+    """Runs an image of annealed importance sampling at the end, where nothing exact is known; at
+    least 2."""
+    temperatures: int = field(default=200, metadata={"since": 4})
+    """Temperatures of such a run, at least 1."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -56,6 +62,8 @@ class Evaluation(Settings):
             ("samples", 1),
             ("final_samples", 1),
             ("fantasies", 1),
+            ("annealed_runs", 2),
+            ("temperatures", 1),
         ):
             value = getattr(self, setting)
             name = self.OPTIONS + setting.replace("_", "-")
@@ -89,7 +97,7 @@ class Data(NamedTuple):
 def data_of(task: Task) -> Data:
     """That of a task, in the order of its support."""
     support = task.support()
-    known = support.probabilities, support.class_given_image, entropy_bits(support)
+    known = support.probabilities, support.class_given_image, task.entropy_bits
     return Data(*(np.float32(each) for each in known))
 
 
@@ -104,6 +112,7 @@ def evaluate(
     numbers: Mapping[str, Any] | None = None,
     data: Data | None = None,
     sampled: bool = True,
+    final: bool = False,
 ) -> Measures:
     """Takes the measures of one machine; to be compiled with `task` and `evaluation` static.
 
@@ -118,10 +127,15 @@ def evaluate(
       data: of the task with those numbers.
       sampled: take all measures, and not only those by enumeration (where there are none, those on
         held-out images too).
+      final: take those that are for the end of training alone too.
 
     Returns:
       Float32 arrays by name, scalars unless said otherwise:
         is_nll_bits, exact_nll_bits, kl_bits, elbo_bits: averages over the data, in bits an image.
+        is_effective_samples: the effective sample size behind the first, averaged over images.
+        annealed_nll_bits, annealed_error_bits, annealed_effective_runs: the NLL by annealed
+          importance sampling, where there is none by enumeration; its standard error; and how many
+          runs an image are worth something (see `annealed_nll`).
         direction_recovery: by sampled E_q[x_L | v] on the held-out images.
         direction_recovery_exact, direction_recovery_posterior: over the support, by exact
           E_q[x_L | v] and by exact E_p[x_L | v].
@@ -132,14 +146,20 @@ def evaluate(
     """
     with own_generator():
         key_importance, key_fantasies = jax.random.split(key)
-    measured = enumerated(params, task, data_of(task) if data is None else data)
-    is_exact = exact.is_enumerable(machine.sizes_of(params), len(task.support().images))
+    measured = enumerated(params, task, data)
+    is_exact = exact.is_enumerable(machine.sizes_of(params), task.images)
     if sampled or not is_exact:
         keys = key_importance, key_held_out
         on_held_out = held_out(
             *keys, params, samples, task=task, evaluation=evaluation, numbers=numbers
         )
+        if not final:
+            del on_held_out["is_effective_samples"]
         measured = on_held_out | measured
+    if final:
+        measured |= annealed_nll(
+            *(key_importance, key_held_out), params, task=task, evaluation=evaluation
+        )
     if sampled:
         measured |= dreamt(key_fantasies, params, task=task, fantasies=evaluation.fantasies)
     return measured
@@ -160,13 +180,34 @@ def held_out(
     sampled = importance_sampled(key_importance, params, images, samples)
     named = labels[:, None] == jnp.asarray(task.class_labels, jnp.int32)[None]
     return {
-        "is_nll_bits": -jnp.mean(sampled.log_prob) / NATS_PER_BIT,
+        "is_nll_bits": -jnp.mean(sampled.estimate.log_prob) / NATS_PER_BIT,
+        "is_effective_samples": jnp.mean(sampled.estimate.effective),
         "direction_recovery": class_recovery(
             sampled.mean_top,
             jnp.full(len(images), 1 / len(images), jnp.float32),
             named.astype(jnp.float32),
         ),
     }
+
+
+def annealed_nll(
+    key: jax.Array, key_held_out: jax.Array, params: Params, *, task: Task, evaluation: Evaluation
+) -> Measures:
+    """The measures of `evaluate` by annealed importance sampling; NaN where there are exact ones.
+
+    The NLL is the entropy of the data and, averaged over the held-out images, log p_data(v) -
+    log p(v). That varies less than log p(v), which differs from image to image as the data do.
+    """
+    names = "annealed_nll_bits", "annealed_error_bits", "annealed_effective_runs"
+    if exact.is_enumerable(machine.sizes_of(params), task.images):
+        return dict.fromkeys(names, jnp.asarray(jnp.nan, jnp.float32))
+    images, _ = task.sample(key_held_out, evaluation.held_out)
+    runs, temperatures = evaluation.annealed_runs, evaluation.temperatures
+    estimate = annealed(key, params, images, runs=runs, temperatures=temperatures)
+    above = (task.log_prob(images) - estimate.log_prob) / NATS_PER_BIT
+    error = jnp.std(above, ddof=1) / math.sqrt(len(images))
+    nll = task.entropy_bits + jnp.mean(above)
+    return dict(zip(names, (nll, error, jnp.mean(estimate.effective)), strict=True))
 
 
 def dreamt(key: jax.Array, params: Params, *, task: Task, fantasies: int) -> Measures:
@@ -185,26 +226,25 @@ def dreamt(key: jax.Array, params: Params, *, task: Task, fantasies: int) -> Mea
     }
 
 
-def enumerated(params: Params, task: Task, data: Data) -> Measures:
+def enumerated(params: Params, task: Task, data: Data | None = None) -> Measures:
     """The measures of `evaluate` by enumeration; NaN where a layer is too large for it.
 
     Args:
       params: the machine.
       task: gives the images, and says what they show.
-      data: of the task, or of another that differs from it in its numbers only.
+      data: of another task that differs from it in its numbers only; its own if not given.
     """
-    support = task.support()
     sizes = machine.sizes_of(params)
     tops, classes = sizes[-1], len(task.class_labels)
-    if not exact.is_enumerable(sizes, len(support.images)):
+    if not exact.is_enumerable(sizes, task.images):
         return {
             each.name: jnp.full(shape_of(each, tops, classes), jnp.nan, jnp.float32)
             for each in MEASURES.values()
             if each.is_exact
         }
 
-    p_data, class_given_image, entropy = data
-    images = jnp.asarray(support.images)
+    p_data, class_given_image, entropy = data_of(task) if data is None else data
+    images = jnp.asarray(task.support().images)
     # One after the other, so that their tables take the same memory.
     posterior = exact.generative_posterior(params, images)
     params, posterior = jax.lax.optimization_barrier((params, posterior))

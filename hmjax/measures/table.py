@@ -17,6 +17,8 @@ class Measure(NamedTuple):
       is_exact: whether it is taken by enumeration, and not by sampling.
       axes: of its array: the top units, the top states that are held (one-hot, and all off), or
         what fantasies can show; none for a number.
+      is_final: whether it is taken at the end of training alone. Such measures came with the fourth
+        schema; in results from before they are `None`.
     """
 
     name: str
@@ -24,15 +26,24 @@ class Measure(NamedTuple):
     better: Literal["lower", "higher"] | None
     is_exact: bool
     axes: tuple[Literal["top", "held", "shown"], ...] = ()
+    is_final: bool = False
 
 
 MEASURES = {
     measure.name: measure
     for measure in (
         Measure("is_nll_bits", "NLL, importance-sampled (bits)", "lower", False),
+        Measure(
+            *("is_effective_samples", "effective importance samples", None, False), is_final=True
+        ),
         Measure("exact_nll_bits", "NLL, exact (bits)", "lower", True),
         Measure("kl_bits", "KL to the data, exact (bits)", "lower", True),
         Measure("elbo_bits", "ELBO, exact (bits)", "higher", True),
+        Measure("annealed_nll_bits", "NLL, annealed (bits)", "lower", False, is_final=True),
+        Measure("annealed_error_bits", "its standard error (bits)", None, False, is_final=True),
+        Measure(
+            *("annealed_effective_runs", "effective annealed runs", None, False), is_final=True
+        ),
         Measure("direction_recovery", "recovery, sampled", "higher", False),
         Measure("direction_recovery_exact", "recovery, exact", "higher", True),
         Measure("direction_recovery_posterior", "recovery, posterior", "higher", True),

@@ -1,15 +1,17 @@
 """Learning rules: one file each, one contract (`Rule`) for all."""
 
-from hmjax.rules.base import Descent, Rule, State
+from hmjax.rules.base import Batch, Descent, Rule, State
 from hmjax.rules.exact_em import ExactEM
+from hmjax.rules.joint import JointStochastic
 from hmjax.rules.reweighted import Reweighted
 from hmjax.rules.wake_sleep import WakeSleep
 
-AnyRule = WakeSleep | Reweighted | ExactEM
+AnyRule = WakeSleep | Reweighted | JointStochastic | ExactEM
 
 RULES: dict[str, type[AnyRule]] = {
     "wake-sleep": WakeSleep,
     "reweighted": Reweighted,
+    "joint-stochastic": JointStochastic,
     "exact-em": ExactEM,
 }
 """Every rule by the name it is chosen by."""
@@ -21,8 +23,10 @@ __all__ = [
     "FORMER_NAMES",
     "RULES",
     "AnyRule",
+    "Batch",
     "Descent",
     "ExactEM",
+    "JointStochastic",
     "Reweighted",
     "Rule",
     "State",

@@ -1,7 +1,8 @@
 """What every learning rule gives, and how the gradients of all of them move a machine."""
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ import optax
 from hmjax import arithmetic
 from hmjax.errors import MAX_COUNT, require
 from hmjax.machine import Layer, Params, Prior
+from hmjax.rules.hold import hold
 from hmjax.settings import Settings
 
 Optimiser = Literal["sgd", "momentum", "adam"]
@@ -24,11 +26,26 @@ class State(NamedTuple):
       params: the machine.
       generative: the optimiser state of `(params.generative, params.prior)`.
       recognition: the optimiser state of `params.recognition`.
+      memory: of a rule that keeps one, the latest states of each image (see `hmjax.rules.memory`).
     """
 
     params: Params
     generative: optax.OptState
     recognition: optax.OptState
+    memory: jax.Array | None = None
+
+
+class Batch(NamedTuple):
+    """What a step learns from.
+
+    Attributes:
+      images: `[batch, n_0]`.
+      numbers: int32 `[batch]`, the number that the task gives each image, the same whenever it
+        comes (see `hmjax.tasks.Task.number_of`); not there where no rule asks for it.
+    """
+
+    images: jax.Array
+    numbers: jax.Array | None = None
 
 
 class Rule(NamedTuple):
@@ -37,14 +54,14 @@ class Rule(NamedTuple):
     Attributes:
       init: `init(params) -> State`.
       draws: how many uniform numbers a step needs for each of its images.
-      step: `step(state, images, noise) -> State`, one update from one batch: images `[batch, n_0]`
-        and uniform numbers `[batch, draws]`. All arrays may carry a trailing axis, one machine a
-        place; the updates of a machine do not depend on those beside it.
+      step: `step(state, batch, noise) -> State`, one update from one batch and uniform numbers
+        `[batch, draws]`. All arrays may carry a trailing axis, one machine a place; the updates of
+        a machine do not depend on those beside it.
     """
 
     init: Callable[[Params], State]
     draws: int
-    step: Callable[[State, jax.Array, jax.Array], State]
+    step: Callable[[State, Batch, jax.Array], State]
 
 
 class Updates(NamedTuple):
@@ -86,6 +103,15 @@ class Descent(Settings):
     """Factors on the rates of each layer, lowest first, and of the prior, above 0; 1 if none."""
     non_negative: bool = False
     """Hold the generative weights onto the visible units at 0 or above."""
+    hold: int = field(default=0, metadata={"since": 4})
+    """Steps, from the first, that its visible weights alone of the generative net learn; 0 or
+    more."""
+    hold_rate: float = field(default=1.0, metadata={"since": 4})
+    """Learning rate of the visible weights meanwhile, above 0."""
+    hold_cap: float = field(default=4.2, metadata={"since": 4})
+    """What their size stays at or below meanwhile, above 0."""
+    hold_bias: float = field(default=0.02, metadata={"since": 4})
+    """Share of that rate at which the first hidden biases move meanwhile, as one; 0 or more."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -93,17 +119,22 @@ class Descent(Settings):
         rates += [("layer-rates", rate) for rate in self.layer_rates]
         if self.recognition_rate is not None:
             rates.append(("recognition-rate", self.recognition_rate))
-        for field, value in rates:
-            require(0 < value < float("inf"), f"rule.{field}", value, "must be above 0 and finite")
+        for name, value in rates:
+            require(0 < value < math.inf, f"rule.{name}", value, "must be above 0 and finite")
         require(self.batch >= 1, "rule.batch", self.batch, "must be at least 1 image")
         at, over = self.decay_at, self.decay_over
         most = f"must be 0 to {MAX_COUNT}"
         require(at is None or 0 <= at <= MAX_COUNT, "rule.decay-at", at, most)
         require(0 <= over <= MAX_COUNT, "rule.decay-over", over, most)
         require(over == 0 or at is not None, "rule.decay-over", over, "needs rule.decay-at")
+        require(0 <= self.hold <= MAX_COUNT, "rule.hold", self.hold, most)
+        for name, value in (("hold-rate", self.hold_rate), ("hold-cap", self.hold_cap)):
+            require(0 < value < math.inf, f"rule.{name}", value, "must be above 0 and finite")
+        share = self.hold_bias
+        require(0 <= share < math.inf, "rule.hold-bias", share, "must be 0 or more, and finite")
 
-    def check(self, sizes: tuple[int, ...]) -> None:
-        """Refuses what does not fit machines of the given layer sizes.
+    def check(self, sizes: tuple[int, ...], images: int = 0) -> None:
+        """Refuses what does not fit machines of the given layer sizes, or so many images.
 
         Raises:
           InvalidInput: if there is a factor too few or too many.
@@ -115,6 +146,21 @@ class Descent(Settings):
             rates,
             f"must be {len(sizes)} factors, of {len(sizes) - 1} layers of weights and the prior",
         )
+
+    def build(
+        self,
+        sizes: tuple[int, ...],
+        numbers: Mapping[str, Any] | None = None,
+        images: int = 0,
+    ) -> Rule:
+        """The rule.
+
+        Args:
+          sizes: the layer sizes of its machines.
+          numbers: in place of some of `numbers()`; may be traced.
+          images: how many the task tells apart, for a rule that remembers them.
+        """
+        raise NotImplementedError
 
     def gains_in_lanes(self, sizes: tuple[int, ...]) -> bool:
         """Whether machines of the given layer sizes are faster side by side in vector lanes."""
@@ -132,6 +178,10 @@ class Descent(Settings):
         """How gradients move a machine under these settings, or other `numbers`, perhaps traced."""
         rates = self.numbers() | dict(numbers or {})
         of_generative = self._optimiser(rates["learning_rate"])
+        if self.hold:
+            rate = self.hold_rate / rates["learning_rate"]
+            held = hold(self.hold, rate=rate, bias_rate=rate * self.hold_bias, cap=self.hold_cap)
+            of_generative = optax.chain(of_generative, held)
         of_recognition = self._optimiser(rates["recognition_rate"])
 
         def init(params: Params) -> State:
@@ -143,11 +193,10 @@ class Descent(Settings):
 
         def generative(state: State, gradient: tuple[tuple[Layer, ...], Prior]) -> State:
             params = state.params
-            (layers, prior), opt_state = of_generative.update(gradient, state.generative)
+            before = params.generative, params.prior
+            (layers, prior), opt_state = of_generative.update(gradient, state.generative, before)
             *layers, prior = self._by_layer((*layers, prior))
-            layers, prior = optax.apply_updates(
-                (params.generative, params.prior), (tuple(layers), prior)
-            )
+            layers, prior = optax.apply_updates(before, (tuple(layers), prior))
             if self.non_negative:
                 visible = layers[0]._replace(weight=jnp.maximum(layers[0].weight, 0))
                 layers = (visible, *layers[1:])

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from hmjax import exact, machine
 from hmjax.errors import require
 from hmjax.machine import Layer, Params, Prior
-from hmjax.rules.base import Descent, Rule, State
+from hmjax.rules.base import Batch, Descent, Rule, State
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class ExactEM(Descent):
 
     FORMERLY: ClassVar[tuple[str, ...]] = ("Oracle",)
 
-    def check(self, sizes: tuple[int, ...]) -> None:
-        super().check(sizes)
+    def check(self, sizes: tuple[int, ...], images: int = 0) -> None:
+        super().check(sizes, images)
         require(
             exact.is_enumerable(sizes, self.batch),
             "rule",
@@ -44,15 +44,19 @@ class ExactEM(Descent):
     def gains_in_lanes(self, sizes: tuple[int, ...]) -> bool:
         return False  # its tables have as many rows as layers have states
 
-    def build(self, sizes: tuple[int, ...], numbers: Mapping[str, Any] | None = None) -> Rule:
-        """The rule for machines of the given layer sizes; `numbers` in place of its own."""
+    def build(
+        self,
+        sizes: tuple[int, ...],
+        numbers: Mapping[str, Any] | None = None,
+        images: int = 0,
+    ) -> Rule:
         updates = self.updates(numbers)
 
-        def step(state: State, images: jax.Array, noise: jax.Array) -> State:
+        def step(state: State, batch: Batch, noise: jax.Array) -> State:
             gradients = expected_gradients
-            for _ in range(images.ndim - 2):
+            for _ in range(batch.images.ndim - 2):
                 gradients = jax.vmap(gradients, in_axes=-1, out_axes=-1)
-            generative, recognition = gradients(state.params, images)
+            generative, recognition = gradients(state.params, batch.images)
             return updates.recognition(updates.generative(state, generative), recognition)
 
         return Rule(updates.init, 0, step)

@@ -22,8 +22,8 @@ import jax.numpy as jnp
 
 from hmjax import arithmetic, machine
 from hmjax.errors import require
-from hmjax.machine import Params, States
-from hmjax.rules.base import Descent, Rule, State
+from hmjax.machine import Layer, Noise, Params, States
+from hmjax.rules.base import Batch, Descent, Rule, State
 from hmjax.rules.wake_sleep import sleep_gradient, wake_gradient
 
 Recognition = Literal["wake", "sleep", "both"]
@@ -45,32 +45,56 @@ class Reweighted(Descent):
     def gains_in_lanes(self, sizes: tuple[int, ...]) -> bool:
         return arithmetic.is_small(self.batch * self.samples, max(sizes))
 
-    def build(self, sizes: tuple[int, ...], numbers: Mapping[str, Any] | None = None) -> Rule:
-        """The rule for machines of the given layer sizes; `numbers` in place of its own."""
+    def build(
+        self,
+        sizes: tuple[int, ...],
+        numbers: Mapping[str, Any] | None = None,
+        images: int = 0,
+    ) -> Rule:
         updates, hidden = self.updates(numbers), sizes[1:]
 
-        def step(state: State, images: jax.Array, noise: jax.Array) -> State:
+        def step(state: State, batch: Batch, noise: jax.Array) -> State:
             by_layer = machine.by_layer(noise, hidden * self.samples + sizes)
             ends = len(hidden) * self.samples
             of_samples, noise_sleep = by_layer[:ends], by_layer[ends:]
             of_layers = (of_samples[layer :: len(hidden)] for layer in range(len(hidden)))
             noise_wake = tuple(map(jnp.concatenate, of_layers))
-            repeated = jnp.concatenate([images] * self.samples)
+            repeated = jnp.concatenate([batch.images] * self.samples)
             states = machine.recognise_with(noise_wake, state.params, repeated)
             weights = None
             if self.samples > 1:
                 weights = normalised_weights(state.params, states, self.samples)
             state = updates.generative(state, wake_gradient(state.params, states, weights))
-            gradients = []
-            if self.recognition != "sleep":
-                gradients.append(sleep_gradient(state.params, states, weights))
-            if self.recognition != "wake":
-                dreams = machine.generate_with(noise_sleep, state.params)
-                gradients.append(sleep_gradient(state.params, dreams))
-            gradient = jax.tree.map(lambda *each: sum(each) / len(each), *gradients)
+            gradient = recognition_gradient(
+                self.recognition, state.params, states, weights, noise_sleep
+            )
             return updates.recognition(state, gradient)
 
         return Rule(updates.init, sum(hidden) * self.samples + sum(sizes), step)
+
+
+def recognition_gradient(
+    learns_from: Recognition,
+    params: Params,
+    states: States,
+    weights: jax.Array | None,
+    noise_sleep: Noise,
+) -> tuple[Layer, ...]:
+    """The gradient that the recognition net learns by, in `params.recognition`.
+
+    Args:
+      learns_from: the states of the wake phase, dreams, or the mean of both.
+      params: the machine.
+      states: of the wake phase, (x_0, ..., x_L).
+      weights: theirs, `[n]`; equal ones if not given.
+      noise_sleep: of the layers 0, ..., L of a dream; not looked at without dreams.
+    """
+    gradients = []
+    if learns_from != "sleep":
+        gradients.append(sleep_gradient(params, states, weights))
+    if learns_from != "wake":
+        gradients.append(sleep_gradient(params, machine.generate_with(noise_sleep, params)))
+    return jax.tree.map(lambda *each: sum(each) / len(each), *gradients)
 
 
 def normalised_weights(params: Params, states: States, samples: int) -> jax.Array:

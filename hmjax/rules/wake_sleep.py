@@ -20,21 +20,25 @@ import jax
 
 from hmjax import arithmetic, machine
 from hmjax.machine import Layer, Params, Prior, States
-from hmjax.rules.base import Descent, Rule, State
+from hmjax.rules.base import Batch, Descent, Rule, State
 
 
 @dataclass(frozen=True)
 class WakeSleep(Descent):
     """Plain wake-sleep."""
 
-    def build(self, sizes: tuple[int, ...], numbers: Mapping[str, Any] | None = None) -> Rule:
-        """The rule for machines of the given layer sizes; `numbers` in place of its own."""
+    def build(
+        self,
+        sizes: tuple[int, ...],
+        numbers: Mapping[str, Any] | None = None,
+        images: int = 0,
+    ) -> Rule:
         updates, hidden = self.updates(numbers), sizes[1:]
 
-        def step(state: State, images: jax.Array, noise: jax.Array) -> State:
+        def step(state: State, batch: Batch, noise: jax.Array) -> State:
             by_layer = machine.by_layer(noise, hidden + sizes)
             noise_wake, noise_sleep = by_layer[: len(hidden)], by_layer[len(hidden) :]
-            states = machine.recognise_with(noise_wake, state.params, images)
+            states = machine.recognise_with(noise_wake, state.params, batch.images)
             state = updates.generative(state, wake_gradient(state.params, states))
             dreams = machine.generate_with(noise_sleep, state.params)
             return updates.recognition(state, sleep_gradient(state.params, dreams))

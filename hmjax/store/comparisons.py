@@ -6,7 +6,7 @@ from pathlib import Path
 from hmjax.errors import InvalidInput
 from hmjax.store.folders import settings_here
 from hmjax.store.studies import FinishedStudy, read
-from hmjax.study.comparison import Arm, Comparison, Outcome, reached
+from hmjax.study.comparison import Arm, Comparison, Outcome, outcome
 from hmjax.study.criteria import Machines
 
 
@@ -36,12 +36,12 @@ def read_all(comparison: Comparison, folder: Path) -> list[Outcome]:
     """
     check(comparison, folder)
     return [
-        reached_by(arm, read(folder_of(comparison, arm, folder)), comparison.measures)
+        outcome_of(arm, read(folder_of(comparison, arm, folder)), comparison.measures)
         for arm in comparison.arms
     ]
 
 
-def reached_by(arm: Arm, studied: FinishedStudy, measures: Sequence[str]) -> Outcome:
+def outcome_of(arm: Arm, studied: FinishedStudy, measures: Sequence[str]) -> Outcome:
     """What a finished arm came to, by some of `CRITERIA`."""
     machines = Machines(studied.settings[0].experiment, studied.rows, studied.params[0])
-    return reached(arm, machines, studied.results["train_seconds"], measures)
+    return outcome(arm, machines, studied.results["train_seconds"], measures)

@@ -148,19 +148,18 @@ _OTHER = {
 }
 
 
-def as_of_now(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The arrays of a checkpoint that an earlier version may have written, as this one names them.
+def require_no_restarts(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuses to train what a folder holds if it was to restart, which versions up to 0.2 could.
 
-    What restarts go back to was once kept without what its optimiser remembered; it then goes on
-    with what the latest machine's does, as it did.
+    Raises:
+      InvalidInput: if it was.
     """
-    named, latest = dict(arrays), "progress/state/learner/"
-    for best in ("progress/state/best/of_try/", "progress/state/best/of_all/"):
-        if f"{best}params/prior/bias" in arrays:
-            for name in [name for name in arrays if name.startswith(latest)]:
-                rest = name.removeprefix(latest)
-                named[f"{best}learner/{rest}"] = named.pop(f"{best}{rest}", arrays[name])
-    return named
+    experiment = config.get("experiment", config)
+    if experiment.get("restarts", {}).get("until"):
+        raise InvalidInput(
+            f"{folder} was trained with restarts, which this version of hmjax no longer has; "
+            "it can be read and drawn, and gone on with by version 0.2"
+        )
 
 
 def is_finished(folder: Path) -> bool:

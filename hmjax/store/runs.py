@@ -24,7 +24,7 @@ from hmjax.store import files, folders, seal
 from hmjax.study.summary import about
 from hmjax.tasks import shown_names
 from hmjax.training import loop
-from hmjax.training.progress import EVERYTHING, Progress, alone, template_of
+from hmjax.training.progress import EVERYTHING, Progress, alone, template_of, without_axis
 
 PROMISED = (
     *("task", "classes", "sizes", "seed", "steps", "entropy_bits"),
@@ -113,7 +113,7 @@ def summarise(experiment: Experiment, progress: Progress) -> dict[str, Any]:
     `train_seconds` leaves out compiling and measuring; `total_seconds`, which `finish` fills in,
     holds all but the pictures.
     """
-    measures, step = loop.final_measures(experiment, progress), progress.step
+    measures, step = without_axis(loop.final_measures([experiment], progress)), progress.step
     plain = {name: folders.plain(measure) for name, measure in measures.items()}
     shown = shown_names(experiment.task)
     given_top = plain["shown_given_top_exact"]
@@ -142,6 +142,9 @@ def read_results(folder: Path, experiment: Experiment) -> dict[str, Any]:
     """
     path = folder / "results.json"
     results = files.read_json(path)
+    if isinstance(results, dict):
+        newer = {name: None for name, measure in MEASURES.items() if measure.is_final}
+        results = newer | results
     lacking = set(PROMISED) - (results.keys() if isinstance(results, dict) else set())
     if lacking:
         raise InvalidInput(f"{path} lacks {', '.join(sorted(lacking))}")

@@ -123,6 +123,7 @@ def _carry_out(
         paths = [folder / f"part-{number}.npz" for number in range(len(parts))]
     if hosts.agree(functools.partial(folders.is_finished, folder)):
         return _finished(folder, config, what, paths)
+    folders.require_no_restarts(folder, config)
 
     @functools.cache  # said once
     def compare() -> None:
@@ -155,7 +156,11 @@ def _carry_out(
             kept.append(folders.carry_on(progress, ahead, show, write))
         else:
             ahead = loop.advance(part.members, progress, record)
-            kept.append(summary.finished(folders.carry_on(progress, ahead, show, write)))
+            last = folders.carry_on(progress, ahead, show, write)
+            final = {}
+            if not part.members[0].is_exact:  # what is exact is measured already
+                final = loop.final_measures(part.members, last, record)
+            kept.append(summary.finished(last, final))
         steps_taken += count * part.members[0].steps
 
     if isinstance(what, Experiment):
@@ -208,7 +213,7 @@ def _checkpoint(
 def _restore(
     path: Path, content: bytes, config: Mapping[str, Any], part: Part, record: Record
 ) -> tuple[Progress, float]:
-    arrays = folders.as_of_now(files.read_arrays(path, content))
+    arrays = files.read_arrays(path, content)
     of_run, kind = config["kind"] == Experiment.__name__, _KIND[config["kind"]]
     members = None if of_run else len(part.members)
     template = _checkpoint(config, template_of(part.members[0], members, record), 0.0)

@@ -14,9 +14,6 @@ from hmjax.settings import Settings
 from hmjax.study.criteria import CRITERIA, Machines
 from hmjax.study.sweeps import Study, settings_of
 
-SELECTIVE = 0.3
-"""A machine is direction selective when a top unit's exact |selectivity| is at least this."""
-
 Of = Literal["median", "best", "share"]
 
 
@@ -28,26 +25,10 @@ class Arm(Settings):
     """What sets it apart, for people."""
     study: Study
     """What is trained."""
-    best_of: int = 1
-    """Machines of consecutive seeds of which one counts, for the steps of all."""
-    best_by: str = "nll"
-    """Which one: the best by this of `CRITERIA`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(len(settings_of(self.study)) == 1, "study", self.name, "must have one setting")
-        best_of = self.best_of
-        require(
-            best_of >= 1 and self.study.seeds % best_of == 0,
-            "best_of",
-            best_of,
-            f"must divide the {self.study.seeds} seeds",
-        )
-
-    @property
-    def steps(self) -> int:
-        """What a machine that counts has cost."""
-        return self.best_of * self.study.experiment.steps
 
 
 class Goal(NamedTuple):
@@ -56,14 +37,16 @@ class Goal(NamedTuple):
     Attributes:
       arm: its name.
       measure: one of `CRITERIA`.
-      of: the median or the best of its machines, or the share of them that is selective.
-      bound: to be passed.
+      of: the median or the best of its machines, or the share of them that reach `at`.
+      bound: to be reached.
+      at: of a share, what a machine is to reach.
     """
 
     arm: str
     measure: str
     of: Of
     bound: float
+    at: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -79,11 +62,15 @@ class Comparison(Settings):
     goals: tuple[Goal, ...] = ()
 
     def with_seeds(self, seeds: int) -> "Comparison":
-        """The same with another number of machines that count in each arm."""
-        arms = tuple(
-            replace(arm, study=replace(arm.study, seeds=seeds * arm.best_of)) for arm in self.arms
-        )
+        """The same with another number of machines in each arm."""
+        arms = tuple(replace(arm, study=replace(arm.study, seeds=seeds)) for arm in self.arms)
         return replace(self, arms=arms)
+
+    @property
+    def shares(self) -> list[tuple[str, float]]:
+        """The measures, and what of each, that a share of machines is asked to reach."""
+        asked = ((goal.measure, goal.at) for goal in self.goals if goal.of == "share")
+        return list(dict.fromkeys(asked))
 
 
 class Outcome(NamedTuple):
@@ -91,36 +78,32 @@ class Outcome(NamedTuple):
 
     Attributes:
       arm: the arm.
-      values: by measure, `[machines that count]`: those that did not diverge, and of which it is
-        known whether they are the best of theirs.
-      selective: how many of them are direction selective; -1 if that is not known.
+      values: by measure, `[machines]`: those that did not diverge.
       train_seconds: spent in training all of its machines.
     """
 
     arm: Arm
     values: dict[str, np.ndarray]
-    selective: int
     train_seconds: float
 
 
 @own_settings()
-def reached(arm: Arm, every: Machines, train_seconds: float, measures: Sequence[str]) -> Outcome:
+def outcome(arm: Arm, every: Machines, train_seconds: float, measures: Sequence[str]) -> Outcome:
     """What an arm came to whose machines took so long to train, by some of `CRITERIA`."""
-    by, of = CRITERIA[arm.best_by], CRITERIA[arm.best_by].of(every)
-    counts = ~every.rows["diverged"] & np.isfinite(of)
-    worst = np.inf if by.better == "lower" else -np.inf
-    ranked = np.where(counts, of, worst).reshape(-1, arm.best_of)
-    best = ranked.argmin(axis=1) if by.better == "lower" else ranked.argmax(axis=1)
-    chosen = np.arange(len(ranked)) * arm.best_of + best
-    chosen = chosen[counts[chosen]]
-    rows = {name: leaf[chosen] for name, leaf in every.rows.items()}
-    params = jax.tree.map(lambda leaf: leaf[chosen], every.params)
-    machines = Machines(every.experiment, rows, params)
+    good = ~every.rows["diverged"]
+    rows = {name: leaf[good] for name, leaf in every.rows.items()}
+    machines = Machines(every.experiment, rows, jax.tree.map(lambda leaf: leaf[good], every.params))
     nothing = np.empty(0)
-    values = {name: CRITERIA[name].of(machines) if len(chosen) else nothing for name in measures}
-    known = rows["selectivity_known"].all()
-    selective = int((rows["strongest_selectivity"] >= SELECTIVE).sum()) if known else -1
-    return Outcome(arm, values, selective, train_seconds)
+    values = {name: CRITERIA[name].of(machines) if good.any() else nothing for name in measures}
+    return Outcome(arm, values, train_seconds)
+
+
+def reaching(arm: Outcome, measure: str, at: float) -> tuple[int, int]:
+    """How many machines reach a value, and of how many that is known."""
+    values = arm.values[measure]
+    known = values[np.isfinite(values)]
+    reach = known >= at if CRITERIA[measure].better == "higher" else known <= at
+    return int(reach.sum()), len(known)
 
 
 def value_of(goal: Goal, arms: list[Outcome]) -> float:
@@ -130,5 +113,12 @@ def value_of(goal: Goal, arms: list[Outcome]) -> float:
     if not len(values):
         return math.nan
     if goal.of == "share":
-        return it.selective / len(values)
+        hits, trials = reaching(it, goal.measure, goal.at)
+        return hits / trials if trials else math.nan
     return float(CRITERIA[goal.measure].best(values) if goal.of == "best" else np.median(values))
+
+
+def is_met(goal: Goal, value: float) -> bool:
+    """Whether a value is what a goal asks for."""
+    higher = goal.of == "share" or CRITERIA[goal.measure].better == "higher"
+    return value >= goal.bound if higher else value <= goal.bound

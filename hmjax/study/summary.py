@@ -12,7 +12,6 @@ from hmjax.machine import Params
 from hmjax.measures.table import MEASURES, STRONGEST
 from hmjax.study import intervals
 from hmjax.study.sweeps import Part, Study, settings_of
-from hmjax.tasks import best_accuracy, entropy_bits
 from hmjax.training.progress import Progress
 
 BROKEN = 0.1
@@ -22,6 +21,9 @@ _TOLD = [STRONGEST, *(each for each in MEASURES.values() if each.better)]
 """What is told of a setting's machines."""
 
 
+_FINAL = [each.name for each in MEASURES.values() if each.is_final]
+
+
 class TrainedPart(NamedTuple):
     """What is kept of a part once it is trained.
 
@@ -29,17 +31,20 @@ class TrainedPart(NamedTuple):
       params: the machines, with a leading axis over the members.
       finite: bool `[s]`, whether all parameters of each are.
       curves: as in `hmjax.training.progress.Progress`, those that `population.npz` is made of.
+      final: the measures of `MEASURES` that are taken at the end alone, `[s]`, where nothing exact
+        is known.
       train_seconds: spent in training.
     """
 
     params: Params
     finite: np.ndarray
     curves: measures.Measures
+    final: measures.Measures
     train_seconds: float
 
 
-def finished(progress: Progress) -> TrainedPart:
-    """What is kept of a part's last progress."""
+def finished(progress: Progress, final: measures.Measures) -> TrainedPart:
+    """What is kept of a part's last progress, and of what was measured at its end."""
     params = progress.params
     leaves = jax.tree.leaves(params)
     return TrainedPart(
@@ -50,6 +55,7 @@ def finished(progress: Progress) -> TrainedPart:
             for name, curve in progress.curves.items()
             if curve.ndim <= 2 or name == "selectivity_exact"
         },
+        {name: final[name] for name in _FINAL if name in final},
         float(progress.train_seconds),
     )
 
@@ -75,7 +81,7 @@ def summarise(
         known = setting.experiment.is_exact and _has_selectivity(setting.experiment)
         hits, trials = int(broken.sum()), len(broken)
         counts.append((hits, trials) if known and trials else None)
-        nll.append(mine[setting.experiment.nll][good])
+        nll.append(mine[setting.experiment.final_nll][good])
         units = np.bincount(
             mine["selective_units"][good & mine["selectivity_known"]],
             minlength=setting.experiment.sizes[-1] + 1,
@@ -95,7 +101,7 @@ def summarise(
                 if known
                 else None,
                 "selective_units": units.tolist() if known else None,
-                "nll": setting.experiment.nll,
+                "nll": setting.experiment.final_nll,
                 **{
                     each.name: _spread(seeds, mine[each.name][good], each.better)
                     if each.name in mine
@@ -140,6 +146,11 @@ def tables(
         several = zip(finished, unknown, strict=True)
         return np.concatenate([each.curves.get(name, none) for each, none in several], axis=1)
 
+    def final(name: str) -> np.ndarray:
+        unknown = (np.full(len(part.members), np.nan, np.float32) for part in parts)
+        several = zip(finished, unknown, strict=True)
+        return np.concatenate([each.final.get(name, none) for each, none in several])
+
     curves = {"step": finished[0].curves["step"]}
     named = {name: leaf.ndim for each in finished for name, leaf in each.curves.items()}
     scalars = [name for name, axes in named.items() if axes == 2]
@@ -179,6 +190,7 @@ def tables(
         "place": np.concatenate(place),
         "diverged": ~good,
         **{name: curves[name][-1] for name in scalars},
+        **{name: final(name) for name in _FINAL},
         "selectivity_exact": selectivity[-1],
         "strongest_selectivity": strongest[-1],
         "selectivity_known": known,
@@ -215,11 +227,10 @@ def _spread(seeds: np.ndarray, values: np.ndarray, better: str | None) -> dict[s
 
 def about(experiment: Experiment) -> dict[str, Any]:
     """What `results.json` says of the experiment: what was learned, by what, and the floors."""
-    support = experiment.task.support()
     return {
         "task": type(experiment.task).__name__.lower(),
         "classes": list(experiment.task.class_names),
         "sizes": list(experiment.sizes),
-        "entropy_bits": entropy_bits(support),
-        "direction_recovery_best_possible": best_accuracy(support),
+        "entropy_bits": experiment.task.entropy_bits,
+        "direction_recovery_best_possible": experiment.task.best_accuracy,
     }

@@ -1,7 +1,8 @@
 """The data: one file per task, one contract (`Task`) for all."""
 
 from hmjax.tasks.bars import Bars
-from hmjax.tasks.base import Support, Task, best_accuracy, entropy_bits, shown_names
+from hmjax.tasks.base import MOST_IMAGES, Support, Task, shown_names
 from hmjax.tasks.shifter import Shifter
+from hmjax.tasks.tees import Tees
 
-__all__ = ["Bars", "Shifter", "Support", "Task", "best_accuracy", "entropy_bits", "shown_names"]
+__all__ = ["MOST_IMAGES", "Bars", "Shifter", "Support", "Task", "Tees", "shown_names"]

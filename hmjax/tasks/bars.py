@@ -14,7 +14,7 @@ import numpy as np
 
 from hmjax.errors import require
 from hmjax.settings import Settings
-from hmjax.tasks.base import Sampled, Support, all_rows, collect
+from hmjax.tasks.base import Sampled, Support, all_rows, collect, counted
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,34 @@ class Bars(Sampled, Settings):
 
         See `Task.made_of`.
         """
-        given = self.numbers() | dict(numbers or {})
-        p_on, p_vertical = (jnp.float32(given[name]) for name in ("p_on", "p_vertical"))
-        bars = (uniform[:, : self.side] < p_on).astype(jnp.float32)
-        vertical = uniform[:, self.side] < p_vertical
+        bars, vertical = self._drawn(uniform, numbers)
         across, along = bars[:, None], bars[:, :, None]
         images = jnp.where(vertical[:, None, None], across, along)
         shape = len(uniform), self.side**2, *uniform.shape[2:]
         return images.reshape(shape), jnp.where(vertical, 1, -1).astype(jnp.int32)
+
+    def _drawn(
+        self, uniform: jax.Array, numbers: Mapping[str, Any] | None
+    ) -> tuple[jax.Array, jax.Array]:
+        """The bars of each image, and whether they are vertical."""
+        given = self.numbers() | dict(numbers or {})
+        p_on, p_vertical = (jnp.float32(given[name]) for name in ("p_on", "p_vertical"))
+        bars = (uniform[:, : self.side] < p_on).astype(jnp.float32)
+        return bars, uniform[:, self.side] < p_vertical
+
+    @property
+    def images(self) -> int:
+        return 2 * 2**self.side
+
+    def number_of(self, uniform: jax.Array, numbers: Mapping[str, Any] | None = None) -> jax.Array:
+        bars, vertical = self._drawn(uniform, numbers)
+        return vertical.astype(jnp.int32) * 2**self.side + counted(bars)
+
+    @property
+    def causes(self) -> np.ndarray:
+        """Every bar, horizontal ones first (see `Task.causes`)."""
+        line, lines = np.ones((1, self.side)), np.eye(self.side)
+        return np.concatenate([np.kron(lines, line), np.kron(line, lines)]).astype(np.float32)
 
     def support(self) -> Support:
         """Every image with its probability; 30 images at the default settings."""

@@ -9,9 +9,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from hmjax import arithmetic
 from hmjax.runtime.cipher import uniforms
+
+MOST_IMAGES = 2**20
+"""A task of more images than this does not enumerate them."""
 
 
 class Support(NamedTuple):
@@ -74,6 +79,16 @@ class Task(Protocol):
           numbers: in place of some of `numbers()`; may be traced.
         """
 
+    @property
+    def images(self) -> int:
+        """How many images there are at most: those that `number_of` tells apart."""
+
+    def number_of(self, uniform: jax.Array, numbers: Mapping[str, Any] | None = None) -> jax.Array:
+        """The numbers of the images that `made_of` makes: int32 `[n]`, from 0 up to `images`.
+
+        An image has the same number whenever it is made by the same class.
+        """
+
     def sample(
         self, key: jax.Array, n: int, numbers: Mapping[str, Any] | None = None
     ) -> tuple[jax.Array, jax.Array]:
@@ -85,8 +100,27 @@ class Task(Protocol):
           numbers: in place of some of `numbers()`; may be traced.
         """
 
+    def log_prob(self, images: jax.Array) -> jax.Array:
+        """Log p_data(v) of images `[n, n_0]` of zeros and ones, in nats `[n]`."""
+
+    @property
+    def causes(self) -> np.ndarray:
+        """What images are made of: float32 `[causes, n_0]`, 1 where a cause turns a pixel on."""
+
+    @property
+    def entropy_bits(self) -> float:
+        """The entropy of the data in bits: no machine's NLL can be lower."""
+
+    @property
+    def best_accuracy(self) -> float:
+        """The share of images whose class the best possible observer names correctly."""
+
     def support(self) -> Support:
-        """Enumerates every image."""
+        """Enumerates every image.
+
+        Raises:
+          ValueError: if there are more than `MOST_IMAGES`.
+        """
 
     def shows(self, probability: jax.Array) -> jax.Array:
         """The probability that an image of independent pixels shows each class.
@@ -102,7 +136,27 @@ class Task(Protocol):
 
 
 class Sampled:
-    """What tasks inherit that make an image of uniform numbers."""
+    """What tasks inherit that make an image of uniform numbers, and can enumerate their support."""
+
+    @property
+    def entropy_bits(self: Task) -> float:
+        """The entropy of the data (see `Task.entropy_bits`)."""
+        p = self.support().probabilities
+        return float(-np.sum(p * np.log2(p)))
+
+    def log_prob(self: Task, images: jax.Array) -> jax.Array:
+        """Log p_data(v) of images (see `Task.log_prob`), looked up in the support."""
+        support = self.support()
+        known = jnp.asarray(support.images)
+        differ = images @ (1 - known).T + (1 - images) @ known.T
+        log_prob = jnp.log(jnp.asarray(support.probabilities, jnp.float32))
+        return jnp.max(jnp.where(differ == 0, log_prob[None], -jnp.inf), axis=1)
+
+    @property
+    def best_accuracy(self: Task) -> float:
+        """The best possible accuracy (see `Task.best_accuracy`)."""
+        support = self.support()
+        return float(np.sum(support.probabilities * support.class_given_image.max(axis=1)))
 
     def sample(
         self: Task, key: jax.Array, n: int, numbers: Mapping[str, Any] | None = None
@@ -111,15 +165,11 @@ class Sampled:
         return self.made_of(uniforms(key, (n, self.draws)), numbers)
 
 
-def entropy_bits(support: Support) -> float:
-    """The entropy of the data in bits: no machine's NLL can be lower."""
-    p = support.probabilities
-    return float(-np.sum(p * np.log2(p)))
-
-
-def best_accuracy(support: Support) -> float:
-    """The share of images whose class the best possible observer names correctly."""
-    return float(np.sum(support.probabilities * support.class_given_image.max(axis=1)))
+def counted(bits: jax.Array) -> jax.Array:
+    """The numbers, int32 `[n]`, that rows of bits `[n, width]` are in binary, the first highest."""
+    powers = 2 ** jnp.arange(bits.shape[1])[::-1]
+    weighed = bits.astype(jnp.int32) * powers.reshape(-1, *(1,) * (bits.ndim - 2))[None]
+    return arithmetic.total(weighed, axis=1)
 
 
 def collect(

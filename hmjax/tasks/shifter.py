@@ -4,6 +4,8 @@ Source: Dayan, Hinton, Neal & Zemel, Neural Computation 7:889-904, 1995.
 """
 
 import functools
+import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +16,7 @@ import numpy as np
 
 from hmjax.errors import require
 from hmjax.settings import Settings
-from hmjax.tasks.base import Sampled, Support, all_rows, collect
+from hmjax.tasks.base import MOST_IMAGES, Sampled, Support, all_rows, collect, counted
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Shifter(Sampled, Settings):
     """
 
     width: int = 8
-    """Pixels in a row, 2 to 16."""
+    """Pixels in a row, 2 to 32."""
     p_on: float = 0.3
     """Probability that a pixel is on, between 0 and 1."""
     shifts: tuple[int, ...] = (-1, 1)
@@ -36,7 +38,7 @@ class Shifter(Sampled, Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(2 <= self.width <= 16, "width", self.width, "must be 2 to 16 pixels")
+        require(2 <= self.width <= 32, "width", self.width, "must be 2 to 32 pixels")
         require(0 < self.p_on < 1, "p-on", self.p_on, "must be a probability between 0 and 1")
         distinct = len({shift % self.width for shift in self.shifts}) == len(self.shifts)
         require(
@@ -79,16 +81,71 @@ class Shifter(Sampled, Settings):
 
         See `Task.made_of`.
         """
-        p_on = jnp.float32((self.numbers() | dict(numbers or {}))["p_on"])
-        row = (uniform[:, : self.width] < p_on).astype(jnp.float32)
-        which = (uniform[:, self.width] * len(self.shifts)).astype(jnp.int32)
+        row, which = self._drawn(uniform, numbers)
         moved = [jnp.roll(row, shift, axis=1) for shift in self.class_labels]
         chosen = jax.lax.select_n(jnp.broadcast_to(which[:, None], row.shape), *moved)
         images = jnp.concatenate([row] * self.copies + [chosen] * self.copies, axis=1)
         return images, jnp.asarray(self.class_labels, jnp.int32)[which]
 
+    def _drawn(
+        self, uniform: jax.Array, numbers: Mapping[str, Any] | None
+    ) -> tuple[jax.Array, jax.Array]:
+        """The row and the index of the class of each image."""
+        p_on = jnp.float32((self.numbers() | dict(numbers or {}))["p_on"])
+        row = (uniform[:, : self.width] < p_on).astype(jnp.float32)
+        return row, (uniform[:, self.width] * len(self.shifts)).astype(jnp.int32)
+
+    @property
+    def images(self) -> int:
+        return len(self.shifts) * 2**self.width
+
+    def number_of(self, uniform: jax.Array, numbers: Mapping[str, Any] | None = None) -> jax.Array:
+        row, which = self._drawn(uniform, numbers)
+        return which * 2**self.width + counted(row)
+
+    def log_prob(self, images: jax.Array) -> jax.Array:
+        """See `Task.log_prob`."""
+        rows = images.reshape(-1, 2, self.copies, self.width)
+        row, moved = rows[:, 0, 0], rows[:, 1, 0]
+        alike = jnp.all(rows == rows[:, :, :1], axis=(1, 2, 3))
+        shifts = (jnp.all(jnp.roll(row, d, axis=1) == moved, axis=1) for d in self.shifts)
+        ways = sum(shift.astype(jnp.float32) for shift in shifts) * alike
+        log_row = jnp.where(row > 0, math.log(self.p_on), math.log1p(-self.p_on))
+        return jnp.sum(log_row, axis=1) + jnp.log(ways / len(self.shifts))
+
+    @property
+    def causes(self) -> np.ndarray:
+        """Every pixel of the row, moved by every shift (see `Task.causes`)."""
+        rows = np.eye(self.width, dtype=np.float32)
+        moved = _moved(self, rows)
+        return np.concatenate(
+            [np.concatenate([rows] * self.copies + [each] * self.copies, axis=1) for each in moved]
+        )
+
+    @property
+    def entropy_bits(self) -> float:
+        """That of the row and of the shift, less what ambiguous images leave open of the shift."""
+        p, shifts = self.p_on, len(self.shifts)
+        of_row = -self.width * (p * math.log2(p) + (1 - p) * math.log2(1 - p))
+        probability, ways = self._ambiguous_images()
+        return of_row + math.log2(shifts) - float(probability @ np.log2(ways))
+
+    @property
+    def best_accuracy(self) -> float:
+        probability, ways = self._ambiguous_images()
+        return 1 - float(probability @ (1 - 1 / ways))
+
+    def _ambiguous_images(self) -> tuple[np.ndarray, np.ndarray]:
+        """How probable each ambiguous image is, and how many shifts give it."""
+        rows, _, by_class = _ambiguous(self)
+        on, ways = rows.sum(axis=1), by_class.sum(axis=1, dtype=np.float64)
+        p_row = self.p_on**on * (1 - self.p_on) ** (self.width - on)
+        return p_row * ways / len(self.shifts), ways
+
     def support(self) -> Support:
         """Every image with its probability; 508 images at the default settings."""
+        if self.images > MOST_IMAGES:
+            raise ValueError(f"{self.images:,} images are too many to enumerate")
         return _support(self)
 
     def shows(self, probability: jax.Array) -> jax.Array:
@@ -114,15 +171,15 @@ class Shifter(Sampled, Settings):
         return jnp.stack([*only, several, none], axis=-1)
 
 
-def _moved(task: Shifter) -> tuple[np.ndarray, np.ndarray]:
-    """Every row `[2**width, width]`, and it under every shift `[classes, 2**width, width]`."""
-    rows = all_rows(task.width)
-    return rows, np.stack([np.roll(rows, shift, axis=1) for shift in task.class_labels])
+def _moved(task: Shifter, rows: np.ndarray) -> np.ndarray:
+    """Rows `[n, width]` under every shift, `[classes, n, width]`."""
+    return np.stack([np.roll(rows, shift, axis=1) for shift in task.class_labels])
 
 
 @functools.cache
 def _support(task: Shifter) -> Support:
-    rows, moved = _moved(task)
+    rows = all_rows(task.width)
+    moved = _moved(task, rows)
     on = rows.sum(axis=1, dtype=np.float64)
     p_row = task.p_on**on * (1 - task.p_on) ** (task.width - on)
     classes = len(task.class_labels)
@@ -143,7 +200,12 @@ def _ambiguous(task: Shifter) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
       rows and moved rows, bool `[a, width]` each, and float32 `[a, classes]`, 1 where the class
       produces the pair.
     """
-    rows, moved = _moved(task)
+    # Two shifts do the same to a row if it has their difference as a period.
+    pairs_of_shifts = itertools.combinations(task.shifts, 2)
+    periods = {math.gcd(task.width, abs(a - b)) for a, b in pairs_of_shifts}
+    periodic = [np.tile(all_rows(period), task.width // period) for period in periods]
+    rows = np.unique(np.concatenate(periodic), axis=0)
+    moved = _moved(task, rows)
     # same[i, j, r]: do shifts i and j move row r to the same place?
     same = (moved[:, None] == moved[None]).all(axis=-1)
     pairs: dict[tuple[int, ...], np.ndarray] = {}

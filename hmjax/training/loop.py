@@ -90,10 +90,6 @@ def advance(
             placed = placed._replace(state=jax.block_until_ready(block((placed, steps))))
             seconds = time.perf_counter() - began
             measured, snapshot = measure(placed), _snapshot(placed, record)
-            if experiment.restarts_at(step):
-                known = placed, measured[experiment.nll]
-                restart = compiled(programs.restart_of(members, layout), layout, known)
-                placed = placed._replace(state=restart(known))
             seen = placed.state, measured, snapshot
             state, measured, snapshot = gathered(seen, len(members))
             curves, snapshots = jax.tree.map(
@@ -134,14 +130,14 @@ def _first_not_finite(experiment: Experiment, progress: Progress, by: int) -> in
 
 
 @own_settings()
-def final_measures(experiment: Experiment, progress: Progress) -> Measures:
-    """Every measure of one machine as it stands, with `final_samples` importance samples."""
-    members = [experiment]
+def final_measures(
+    members: Sequence[Experiment], progress: Progress, record: Record = EVERYTHING
+) -> Measures:
+    """What is measured of machines as they stand at the end, `[s, ...]`, by name."""
     layout = laid_out(members)
     placed = place(members, layout, progress.state)
-    samples = experiment.evaluation.final_samples
-    measured = _measure(members, layout, placed, EVERYTHING, samples)(placed)
-    return without_axis(gathered(measured, 1))
+    measured = _measure(members, layout, placed, record, final=True)(placed)
+    return gathered(measured, len(members))
 
 
 def _measure(
@@ -149,12 +145,14 @@ def _measure(
     layout: Layout,
     placed: Members,
     record: Record,
-    samples: int | None = None,
+    *,
+    final: bool = False,
 ) -> Callable[[Members], Measures]:
-    """What measures members on their devices, with so many importance samples an image."""
-    samples = members[0].evaluation.samples if samples is None else samples
+    """What measures members on their devices, while they train or at the end."""
+    evaluation = members[0].evaluation
+    samples = evaluation.final_samples if final else evaluation.samples
     each = _for_each(members, samples, layout)
-    function = programs.measures_of(members, layout, sampled=record.sampled)
+    function = programs.measures_of(members, layout, sampled=record.sampled, final=final)
     measure = compiled(function, layout, (placed, each))
     return lambda placed: measure((placed, each))
 

@@ -1,4 +1,4 @@
-"""The compiled programs of a population: its first states, blocks of steps, measures, restarts.
+"""The compiled programs of a population: its first states, blocks of steps, measures.
 
 Members are experiments. They may differ in their seeds and numbers (see `hmjax.experiment`); what
 they share is compiled once.
@@ -86,7 +86,9 @@ def block_of(members: Sequence[Experiment], layout: Layout) -> Function:
     return Function(("block", program), side_by_side(block, layout))
 
 
-def measures_of(members: Sequence[Experiment], layout: Layout, *, sampled: bool) -> Function:
+def measures_of(
+    members: Sequence[Experiment], layout: Layout, *, sampled: bool, final: bool = False
+) -> Function:
     """From members and importance samples an image, `[places]`, to their measures.
 
     A machine whose parameters are not finite has NaN.
@@ -95,9 +97,12 @@ def measures_of(members: Sequence[Experiment], layout: Layout, *, sampled: bool)
       members: experiments of one program and evaluation.
       layout: the devices.
       sampled: as for `hmjax.measures.evaluate`.
+      final: likewise.
     """
     program, tasks, evaluation = program_of(members), _tasks(members), members[0].evaluation
-    data: Data = jax.tree.map(lambda *all: np.stack(all), *map(measures.data_of, tasks))
+    data: Data | None = None
+    if members[0].is_exact:
+        data = jax.tree.map(lambda *all: np.stack(all), *map(measures.data_of, tasks))
 
     def one(of: tuple[Members, jax.Array]) -> Measures:
         (keys, numbers, task, state), samples = of
@@ -112,26 +117,13 @@ def measures_of(members: Sequence[Experiment], layout: Layout, *, sampled: bool)
             numbers=numbers.task,
             data=jax.tree.map(lambda leaf: jnp.asarray(leaf)[task], data),
             sampled=sampled,
+            final=final,
         )
         finite = single.is_finite(params)
         return jax.tree.map(lambda leaf: jnp.where(finite, leaf, jnp.nan), measured)
 
-    name = "measures", program, evaluation, sampled, *tasks
+    name = "measures", program, evaluation, sampled, final, *tasks
     return Function(name, each(one, layout, at_most=_MEASURED_AT_ONCE), MANY_SMALL_KERNELS)
-
-
-def restart_of(members: Sequence[Experiment], layout: Layout) -> Function:
-    """From members and their NLL to the states they go on from."""
-    program = program_of(members)
-
-    def one(measured: tuple[Members, jax.Array]) -> TrainState:
-        (keys, numbers, _, state), nll_bits = measured
-        again = single.restarted(keys.restarts, numbers, state, nll_bits, program=program)
-        # What has diverged stays so.
-        finite = single.is_finite(state.learner.params)
-        return jax.tree.map(lambda new, old: jnp.where(finite, new, old), again, state)
-
-    return Function(("restart", program), each(one, layout))
 
 
 def program_of(members: Sequence[Experiment]) -> Program:

@@ -1,4 +1,4 @@
-"""The steps of a machine: what it starts from, a block of steps, what it restarts from.
+"""The steps of a machine: what it starts from, and a block of steps.
 
 A step's random numbers come from its own key, `fold_in(key of the seed, step)`, so they depend on
 the seed and the step alone. A step does not draw for itself: the numbers of a chunk of steps are
@@ -17,11 +17,10 @@ import jax.numpy as jnp
 from hmjax import machine
 from hmjax.experiment import Experiment, Numbers, Program, split
 from hmjax.machine import Params
-from hmjax.rules import State
+from hmjax.rules import Batch, Rule, State
 from hmjax.runtime.ambient import own_generator, own_settings
 from hmjax.runtime.cipher import key_of, uniforms_of_steps
 from hmjax.runtime.platform import vector_floats
-from hmjax.training.restarts import Best, none_yet, restart
 
 _DRAWS = 2**18  # bytes of draws that are made at once; larger ones are no faster
 
@@ -35,7 +34,6 @@ class Keys(NamedTuple):
     steps: jax.Array
     held_out: jax.Array
     evaluation: jax.Array
-    restarts: jax.Array
 
 
 class TrainState(NamedTuple):
@@ -44,12 +42,10 @@ class TrainState(NamedTuple):
     Attributes:
       step: int32 `[]`, how many steps have been taken.
       learner: the rule's state, parameters included.
-      best: the best machine so far, if there are restarts.
     """
 
     step: jax.Array
     learner: State
-    best: Best | None = None
 
 
 def keys_of(seed: int | jax.Array) -> Keys:
@@ -74,18 +70,9 @@ def first_state(key: jax.Array, numbers: Numbers, *, program: Program) -> TrainS
       numbers: of the experiment.
       program: of the experiment.
     """
-    learner = _new_learner(key, numbers, program)
-    best = none_yet(learner) if program.restarts.until else None
-    return TrainState(jnp.zeros((), jnp.int32), learner, best)
-
-
-def _new_learner(key: jax.Array, numbers: Numbers, program: Program) -> State:
-    """A machine before its first step."""
     params = machine.init(key, program.sizes, weight_scale=numbers.weight_scale)
-    visible = params.generative[0]
-    visible = visible._replace(bias=jnp.full_like(visible.bias, numbers.visible_bias))
-    params = params._replace(generative=(visible, *params.generative[1:]))
-    return program.rule.build(program.sizes, numbers.rule).init(params)
+    params = machine.with_biases(params, numbers.visible_bias, numbers.hidden_bias)
+    return TrainState(jnp.zeros((), jnp.int32), _rule_of(program, numbers).init(params))
 
 
 @functools.partial(jax.jit, static_argnames="program")
@@ -109,7 +96,7 @@ def train_block(
     Returns:
       The state after them.
     """
-    task, rule = program.task, program.rule.build(program.sizes, numbers.rule)
+    task, rule = program.task, _rule_of(program, numbers)
     shape = program.rule.batch, task.draws + rule.draws
     chunk = max(_FEWEST, min(_MOST, _DRAWS // (bytes_of_draws(program) * key.size)))
     ahead = jnp.arange(chunk).reshape(-1, *(1,) * state.step.ndim)
@@ -117,8 +104,11 @@ def train_block(
     total = jnp.max(jnp.asarray(steps))
 
     def step(learner: State, uniform: jax.Array) -> State:
-        images, _ = task.made_of(uniform[:, : task.draws], numbers.task)
-        return rule.step(learner, images, uniform[:, task.draws :])
+        of_task, noise = uniform[:, : task.draws], uniform[:, task.draws :]
+        images, _ = task.made_of(of_task, numbers.task)
+        remembers = learner.memory is not None
+        which = task.number_of(of_task, numbers.task) if remembers else None
+        return rule.step(learner, Batch(images, which), noise)
 
     def take_chunk(carry: tuple[jax.Array, State]) -> tuple[jax.Array, State]:
         done, learner = carry
@@ -130,6 +120,10 @@ def train_block(
     begin = jnp.zeros_like(total), state.learner
     _, learner = jax.lax.while_loop(lambda carry: carry[0] < total, take_chunk, begin)
     return state._replace(step=state.step + total, learner=learner)
+
+
+def _rule_of(program: Program, numbers: Numbers) -> Rule:
+    return program.rule.build(program.sizes, numbers.rule, program.task.images)
 
 
 def lanes_of(program: Program) -> int:
@@ -147,30 +141,3 @@ def bytes_of_draws(program: Program) -> int:
 def is_finite(params: Params) -> jax.Array:
     """Whether every parameter is finite, bool `[]`."""
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params)]).all()
-
-
-@functools.partial(jax.jit, static_argnames="program")
-def restarted(
-    key: jax.Array, numbers: Numbers, state: TrainState, nll_bits: jax.Array, *, program: Program
-) -> TrainState:
-    """The state that training goes on from after an evaluation (see `hmjax.training.restarts`).
-
-    Args:
-      key: `keys_of(seed).restarts`.
-      numbers: of the experiment.
-      state: what was evaluated.
-      nll_bits: its NLL.
-      program: of the experiment.
-    """
-    assert state.best is not None
-    key_new, key_restart = jax.random.split(jax.random.fold_in(key, state.step))
-    learner, best = restart(
-        key_restart,
-        state.learner,
-        state.best,
-        nll_bits,
-        state.step,
-        _new_learner(key_new, numbers, program),
-        restarts=program.restarts,
-    )
-    return state._replace(learner=learner, best=best)

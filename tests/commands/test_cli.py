@@ -143,8 +143,6 @@ def test_help_explains_the_commands_and_every_option(capsys):
         ("train debug --name ../up", "name is '../up': must be"),
         ("train debug --rule magic", "--rule must be one of wake-sleep, reweighted, exact-em"),
         ("train debug --rule exact-em --machine.hidden 40", "rule is 'exact-em': must be another"),
-        ("train debug --restarts.until 700", "restarts.until is 700: must be a multiple of"),
-        ("train debug --restarts.until 500 --restarts.units 99", "restarts.units is 99: must be"),
         ("train debug --machine.visible-bias inf", "machine.visible-bias is inf: must be finite"),
         ("train debug --fps 0", "fps is 0.0: must be above 0"),
         ("train debug --lerning-rate 1", "Unrecognized options: --lerning-rate"),

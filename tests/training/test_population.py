@@ -126,9 +126,8 @@ def test_groups_that_cannot_be_are_refused(together):
         hmjax.train_population(experiment(TASK), [1], together=together)
 
 
-@pytest.mark.parametrize("restarts", [hmjax.Restarts(), slow(hmjax.Restarts(until=800, units=2))])
-def test_a_machine_that_diverges_is_nan_and_leaves_the_others_alone(restarts):
-    base = dataclasses.replace(experiment(TASK), restarts=restarts)
+def test_a_machine_that_diverges_is_nan_and_leaves_the_others_alone():
+    base = experiment(TASK)
     wild = hmjax.WakeSleep(learning_rate=3e38, optimiser="momentum")
     tame = dataclasses.replace(base, seed=4, rule=hmjax.WakeSleep(optimiser="momentum"))
     members = [tame, dataclasses.replace(tame, rule=wild)]

@@ -99,14 +99,12 @@ def test_evaluations_are_close_to_each_other_where_the_learning_is(every, last, 
     assert list(hmjax.Evaluation(every=every, early=False).steps_of(last)) == late
 
 
-def test_a_machine_does_not_depend_on_early_evaluations_nor_restarts_at_them():
-    restarts = hmjax.Restarts(until=800, units=2)
+def test_a_machine_does_not_depend_on_early_evaluations():
+    late = with_evaluation(400)
     early = dataclasses.replace(LATE, every=400, early=True)
-    for changes in ({}, {"restarts": restarts}):
-        late = with_evaluation(400, **changes)
-        finer = hmjax.train(dataclasses.replace(late, evaluation=early))
-        assert finer.curves["step"].tolist() == [0, 100, 200, 400, 800, 1200]
-        chex.assert_trees_all_equal(finer.params, hmjax.train(late).params)
+    finer = hmjax.train(dataclasses.replace(late, evaluation=early))
+    assert finer.curves["step"].tolist() == [0, 100, 200, 400, 800, 1200]
+    chex.assert_trees_all_equal(finer.params, hmjax.train(late).params)
 
 
 def test_the_draws_of_a_step_depend_on_the_seed_and_the_step_alone():

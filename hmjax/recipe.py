@@ -1,0 +1,62 @@
+"""The recipe: settings by a stated rule, for data that nobody has tuned anything for.
+
+It takes joint stochastic approximation (`hmjax.rules.joint`), which follows the posterior of each
+image, and holds all but the visible weights at first (`hmjax.rules.hold`), so that hidden units
+become the causes that images are made of. It assumes that data are made of parts that are there or
+not, and so holds visible weights at 0 or above; where parts also turn pixels off, let them be
+signed (`rule.non_negative` off).
+
+Give it one and a half hidden units for each cause, where those can be counted.
+"""
+
+from typing import Any
+
+from hmjax.experiment import Experiment, Machine
+from hmjax.rules import JointStochastic
+
+VISITS = 100  # of an image, in training, from which on it is worth being remembered
+
+
+def recipe(
+    name: str,
+    task: Any,
+    hidden: tuple[int, ...] = (24,),
+    top: int = 4,
+    *,
+    steps: int = 200_000,
+    **rule: Any,
+) -> Experiment:
+    """An experiment by the recipe.
+
+    Args:
+      name: of the experiment.
+      task: what is learned.
+      hidden: units of each hidden layer, lowest first.
+      top: units of the top layer.
+      steps: how many; all that the recipe says of time is a share of them.
+      rule: settings of the rule in place of the recipe's.
+
+    Returns:
+      An `Experiment`, of which `dataclasses.replace` changes what else is to be otherwise.
+    """
+    settings: dict[str, Any] = {
+        "samples": 4,
+        "sweeps": 1,
+        "memory": task.images * VISITS <= steps,
+        "non_negative": True,
+        # For the first three tenths of the steps only visible weights learn, as fast as they can.
+        "hold": steps * 3 // 10,
+        "hold_rate": 1.0,
+        # Then all does, the slower the more units a pixel hears, and the last three tenths calm it.
+        "learning_rate": min(0.4, 5 / hidden[0] if hidden else 0.4),
+        "decay_at": steps * 7 // 10,
+        "decay_over": steps - steps * 7 // 10,
+        "decay_factor": 0.002,
+    }
+    return Experiment(
+        name,
+        task=task,
+        machine=Machine(hidden, top, visible_bias=-2.5, hidden_bias=-1.0),
+        rule=JointStochastic(**(settings | rule)),
+        steps=steps,
+    )

@@ -1,0 +1,63 @@
+"""The hold: at first only the visible weights of the generative net learn, as an optax transform.
+
+While held, the weights onto the visible units learn fast, up to a cap; the visible biases,
+and all that is above, stay as they are. The biases of the first hidden layer move as one, by the
+mean of their updates, so that units are on as often as they are needed. With biases that begin low,
+the lowest layer is a sparse noisy-or code of the data, and hidden units become its causes: what is
+left for the layers above is an easy mixture. Released, everything learns by its own rate.
+
+Relatives: Saul, Jaakkola & Jordan, Mean field theory for sigmoid belief networks, JAIR 4:61-76,
+1996; Dayan & Zemel, Competition and multiple cause models, Neural Computation 7:565-579, 1995.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from hmjax import arithmetic
+from hmjax.machine import Layer, Prior
+
+
+class HoldState(NamedTuple):
+    """How many updates there have been, int32 `[]`."""
+
+    count: jax.Array
+
+
+def hold(
+    steps: int, *, rate: float | jax.Array, bias_rate: float | jax.Array, cap: float
+) -> optax.GradientTransformation:
+    """Changes the updates of `(params.generative, params.prior)` for so many steps.
+
+    Args:
+      steps: how many.
+      rate: what the updates of the visible weights are multiplied by.
+      bias_rate: what the mean of the updates of the first hidden biases is.
+      cap: of the size of the visible weights.
+    """
+
+    def init(_: Any) -> HoldState:
+        return HoldState(jnp.zeros((), jnp.int32))
+
+    def update(updates: Any, state: HoldState, params: Any = None) -> tuple[Any, HoldState]:
+        (visible, *layers), prior = updates
+        held = state.count < steps
+        fast, weight = rate * visible.weight, params[0][0].weight
+        fast = jnp.where(weight + fast > cap, cap - weight, fast)
+        fast = jnp.where(weight + fast < -cap, -cap - weight, fast)
+        still = jax.tree.map(jnp.zeros_like, updates)
+        (_, *above), top = still
+        biases = layers[0].bias if layers else prior.bias
+        mean = arithmetic.total(biases, axis=0) * (bias_rate / len(biases))
+        tied = jnp.broadcast_to(mean, biases.shape)
+        if layers:
+            above[0] = above[0]._replace(bias=tied)
+        else:
+            top = Prior(tied)
+        while_held = (Layer(fast, jnp.zeros_like(visible.bias)), *above), top
+        changed = jax.tree.map(lambda new, old: jnp.where(held, new, old), while_held, updates)
+        return changed, HoldState(state.count + 1)
+
+    return optax.GradientTransformation(init, update)

@@ -1,0 +1,52 @@
+"""A memory of the latest states of each image, a bit a unit.
+
+It is an array of 32-bit words, `[images, words]`, with a trailing axis where there are several
+machines; what an image was last interpreted as stands at its number.
+"""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+
+from hmjax import arithmetic
+
+_BITS = 32
+
+MOST_BYTES = 2**24
+"""The largest memory of one machine."""
+
+
+def bytes_of(images: int, units: int) -> int:
+    """The size of a memory of the states of so many units for so many images."""
+    return images * -(-units // _BITS) * _BITS // 8
+
+
+def empty(images: int, units: int) -> jax.Array:
+    """A memory in which every unit is off."""
+    return jnp.zeros((images, -(-units // _BITS)), jnp.uint32)
+
+
+def recall(memory: jax.Array, numbers: jax.Array, sizes: tuple[int, ...]) -> list[jax.Array]:
+    """The states of layers of the given sizes for images of the given numbers, `[n, n_l]` each."""
+    words = jnp.take_along_axis(memory, numbers[:, None], axis=0)
+    shifts = jnp.arange(_BITS, dtype=jnp.uint32).reshape(-1, *(1,) * (words.ndim - 2))
+    bits = (words[:, :, None] >> shifts[None, None]) & 1
+    units = bits.reshape(len(words), -1, *words.shape[2:]).astype(jnp.float32)
+    return jnp.split(units[:, : sum(sizes)], list(itertools.accumulate(sizes[:-1])), axis=1)
+
+
+def remember(memory: jax.Array, numbers: jax.Array, states: list[jax.Array]) -> jax.Array:
+    """The memory with states of layers, `[n, n_l]` each, at images of the given numbers."""
+    units = jnp.concatenate(states, axis=1)
+    words = []
+    for begin in range(0, units.shape[1], _BITS):
+        bits = units[:, begin : begin + _BITS].astype(jnp.uint32)
+        shifts = jnp.arange(bits.shape[1], dtype=jnp.uint32)
+        words.append(arithmetic.total(bits << shifts.reshape(-1, *(1,) * (bits.ndim - 2)), axis=1))
+    new = jnp.stack(words, axis=1)
+    for row in range(len(new)):  # in turn, as an image may be there twice
+        of_row = new[row : row + 1]
+        at = jnp.broadcast_to(numbers[row : row + 1, None], of_row.shape)
+        memory = jnp.put_along_axis(memory, at, of_row, axis=0, inplace=False)
+    return memory
