@@ -19,6 +19,7 @@ PICTURES: dict[str, Picture] = {
     "generated_samples": fantasies.generated_samples,
     "reconstructions": fantasies.reconstructions,
     "weights": weights.weights,
+    "hidden_units": weights.hidden_units,
 }
 """Every picture by the name of its file. One more is a function and a line here."""
 

@@ -15,6 +15,38 @@ UNITS = 48  # hidden units that a picture has room for
 TOPS = 6
 
 
+def hidden_units(run: Run, _: Material) -> Figure:
+    """What each hidden unit draws, from the first step to the last."""
+    steps = run.curves["step"]
+    wanted = [share * steps[-1] for share in (0, 0.1, 0.2, 0.5, 1)]
+    shown = list(dict.fromkeys(int(np.argmin(np.abs(steps - step))) for step in wanted))
+    shape = run.experiment.task.image_shape
+    fields = np.stack(
+        [
+            np.asarray(measures.generative_fields(jax.tree.map(lambda x, i=i: x[i], run.snapshots)))
+            for i in shown
+        ]
+    )[:, :UNITS].reshape(len(shown), -1, *shape)
+    units = fields.shape[1]
+    columns = min(24 if shape[1] <= 8 else 12, units)
+    lines = -(-units // columns)
+    height = lines * 11 * (shape[0] + 3) / (columns * (shape[1] + 3))
+    figure = Figure(figsize=(12, 1.0 + len(shown) * (height + 0.15)), layout="constrained")
+    for axes, index, each in zip(
+        figure.subplots(len(shown), 1, squeeze=False)[:, 0], shown, fields, strict=True
+    ):
+        axes.imshow(style.mosaic(each, columns, cmap=style.SIGNED), interpolation="nearest")
+        style.bare(axes)
+        label = f"step {style.thousands(steps[index])}"
+        axes.set_ylabel(label, rotation=0, ha="right", va="center")
+    figure.suptitle(
+        f"{run.experiment.name}, seed {run.experiment.seed}: what each hidden unit draws as it "
+        "learns, p(v | only it on) - p(v | none on).\nPurple: it turns a pixel on; orange: off"
+        + (f"; the first {units} units" if units < run.experiment.sizes[1] else "")
+    )
+    return figure
+
+
 def layer2_receptive_fields(run: Run, _: Material) -> Figure:
     """The generative over the recognition field of each hidden unit, with its weights upward."""
     draws, sees = fields(run.params, run.experiment.task.image_shape)

@@ -1,7 +1,10 @@
-"""Shifts by up to three pixels either way: 32-72-6 by the recipe, 500,000 steps."""
+"""Shifts by up to three pixels either way: 32-72-6 by the recipe, 300,000 steps."""
 
-from hmjax import Shifter, recipe
+import dataclasses
 
-experiment = recipe(
-    "six_directions", Shifter(shifts=(-3, -2, -1, 1, 2, 3)), (72,), 6, steps=500_000
+from hmjax import Evaluation, Shifter, recipe
+
+experiment = dataclasses.replace(
+    recipe("six_directions", Shifter(shifts=(-3, -2, -1, 1, 2, 3)), (72,), 6, steps=300_000),
+    evaluation=Evaluation(temperatures=100),
 )

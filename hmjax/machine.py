@@ -139,21 +139,6 @@ def _drawn(
     )
 
 
-def with_biases(params: Params, visible: jax.Array, hidden: jax.Array) -> Params:
-    """The machine with other visible biases, and first hidden ones in both nets, all alike."""
-    (bottom, *layers), prior, (lowest, *rest) = params
-    bottom, lowest = _biased(bottom, visible), _biased(lowest, hidden)
-    if layers:
-        layers[0] = _biased(layers[0], hidden)
-    else:
-        prior = Prior(jnp.full_like(prior.bias, hidden))
-    return Params((bottom, *layers), prior, (lowest, *rest))
-
-
-def _biased(layer: Layer, bias: jax.Array) -> Layer:
-    return layer._replace(bias=jnp.full_like(layer.bias, bias))
-
-
 def logits(layer: Layer, inputs: jax.Array) -> jax.Array:
     """The logits `[n, n_out]` that a layer gives its units for inputs `[n, n_in]`."""
     return arithmetic.product(layer.bias, inputs, layer.weight)

@@ -12,7 +12,12 @@ def _plain(like: Experiment) -> Experiment:
     """Plain wake-sleep on the same task, by a machine of the same size."""
     machine = dataclasses.replace(shifter.experiment.machine, hidden=like.machine.hidden)
     return dataclasses.replace(
-        shifter.experiment, name="plain", task=like.task, machine=machine, steps=500_000
+        shifter.experiment,
+        name="plain",
+        task=like.task,
+        machine=machine,
+        evaluation=dataclasses.replace(shifter.experiment.evaluation, temperatures=50),
+        steps=500_000,
     )
 
 

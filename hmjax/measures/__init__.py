@@ -2,7 +2,6 @@
 
 from hmjax.measures.evaluation import (
     Data,
-    Evaluation,
     Measures,
     annealed_nll,
     data_of,
@@ -21,6 +20,7 @@ from hmjax.measures.recovery import (
     state_information,
     state_recovery,
 )
+from hmjax.measures.settings import Evaluation
 
 __all__ = [
     "Data",

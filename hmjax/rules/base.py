@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +14,8 @@ from hmjax import arithmetic
 from hmjax.errors import MAX_COUNT, require
 from hmjax.machine import Layer, Params, Prior
 from hmjax.rules.hold import hold
+from hmjax.rules.optimiser import Optimiser, descent
 from hmjax.settings import Settings
-
-Optimiser = Literal["sgd", "momentum", "adam"]
 
 
 class State(NamedTuple):
@@ -231,30 +230,4 @@ class Descent(Settings):
                 schedule = optax.piecewise_constant_schedule(rate, {at: self.decay_factor})
             case at, over:
                 schedule = optax.linear_schedule(rate, rate * self.decay_factor, over, at)
-        match self.optimiser:
-            case "sgd":
-                return optax.sgd(schedule)
-            case "momentum":
-                return optax.sgd(schedule, momentum=0.9)
-            case "adam":
-                return optax.chain(_scale_by_adam(), optax.scale_by_learning_rate(schedule))
-
-
-def _scale_by_adam() -> optax.GradientTransformation:
-    """`optax.scale_by_adam`, to the same bits for a machine alone and beside others.
-
-    It divides by a number a machine, which XLA makes a product if there is one machine only.
-    """
-    decays, eps = (0.9, 0.999), 1e-8
-    adam = optax.scale_by_adam(*decays, eps)
-
-    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
-        _, state = adam.update(updates, state, params)
-        of_mean, of_square = (1 / (1 - decay**state.count) for decay in decays)
-
-        def corrected(mean: jax.Array, square: jax.Array) -> jax.Array:
-            return of_mean * mean / (jnp.sqrt(of_square * square) + eps)
-
-        return jax.tree.map(corrected, state.mu, state.nu), state
-
-    return optax.GradientTransformation(adam.init, update)
+        return descent(self.optimiser, schedule)

@@ -30,8 +30,7 @@ def empty(images: int, units: int) -> jax.Array:
 def recall(memory: jax.Array, numbers: jax.Array, sizes: tuple[int, ...]) -> list[jax.Array]:
     """The states of layers of the given sizes for images of the given numbers, `[n, n_l]` each."""
     words = jnp.take_along_axis(memory, numbers[:, None], axis=0)
-    shifts = jnp.arange(_BITS, dtype=jnp.uint32).reshape(-1, *(1,) * (words.ndim - 2))
-    bits = (words[:, :, None] >> shifts[None, None]) & 1
+    bits = (words[:, :, None] >> _shifts(words, _BITS)[None, None]) & jnp.uint32(1)
     units = bits.reshape(len(words), -1, *words.shape[2:]).astype(jnp.float32)
     return jnp.split(units[:, : sum(sizes)], list(itertools.accumulate(sizes[:-1])), axis=1)
 
@@ -42,11 +41,15 @@ def remember(memory: jax.Array, numbers: jax.Array, states: list[jax.Array]) -> 
     words = []
     for begin in range(0, units.shape[1], _BITS):
         bits = units[:, begin : begin + _BITS].astype(jnp.uint32)
-        shifts = jnp.arange(bits.shape[1], dtype=jnp.uint32)
-        words.append(arithmetic.total(bits << shifts.reshape(-1, *(1,) * (bits.ndim - 2)), axis=1))
+        words.append(arithmetic.total(bits << _shifts(bits, bits.shape[1])[None], axis=1))
     new = jnp.stack(words, axis=1)
     for row in range(len(new)):  # in turn, as an image may be there twice
         of_row = new[row : row + 1]
         at = jnp.broadcast_to(numbers[row : row + 1, None], of_row.shape)
         memory = jnp.put_along_axis(memory, at, of_row, axis=0, inplace=False)
     return memory
+
+
+def _shifts(of: jax.Array, bits: int) -> jax.Array:
+    """0, 1, ..., `bits` - 1 beside the trailing axes of an array `[n, units, ...]`."""
+    return jnp.arange(bits, dtype=jnp.uint32).reshape(-1, *(1,) * (of.ndim - 2))

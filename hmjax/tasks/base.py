@@ -148,7 +148,7 @@ class Sampled:
         """Log p_data(v) of images (see `Task.log_prob`), looked up in the support."""
         support = self.support()
         known = jnp.asarray(support.images)
-        differ = images @ (1 - known).T + (1 - images) @ known.T
+        differ = jnp.matmul(images, 1 - known.T) + jnp.matmul(1 - images, known.T)
         log_prob = jnp.log(jnp.asarray(support.probabilities, jnp.float32))
         return jnp.max(jnp.where(differ == 0, log_prob[None], -jnp.inf), axis=1)
 

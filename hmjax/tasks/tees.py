@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hmjax import arithmetic
 from hmjax.errors import require
 from hmjax.settings import Settings
 from hmjax.tasks.base import Sampled, Support, all_rows, collect, counted
@@ -80,10 +81,9 @@ class Tees(Sampled, Settings):
         See `Task.made_of`.
         """
         holds, upright = self._drawn(uniform, numbers)
-        either = [
-            jnp.tensordot(jnp.asarray(causes.T), holds, axes=(1, 1)).swapaxes(0, 1) > 0
-            for causes in self.causes.reshape(2, self.places, -1)
-        ]
+        causes = self.causes.reshape(2, self.places, -1, *(1,) * (holds.ndim - 2))
+        nothing = jnp.zeros(causes.shape[2:])
+        either = [arithmetic.product(nothing, holds, jnp.asarray(each)) > 0 for each in causes]
         images = jnp.where(upright[:, None], either[1], either[0]).astype(jnp.float32)
         return images, jnp.where(upright, 1, -1).astype(jnp.int32)
 
@@ -125,9 +125,14 @@ class Tees(Sampled, Settings):
         """
         support = _support(self)
         images, certain = jnp.asarray(support.images), support.label
-        on = jnp.clip(probability, 1e-30, 1)
-        off = jnp.clip(1 - probability, 1e-30, 1)
-        each = jnp.exp(jnp.log(on) @ images.T + jnp.log(off) @ (1 - images).T)
+        log_on, log_off = (
+            jnp.where(p > 0, jnp.log(jnp.maximum(p, 1e-30)), -1e3)
+            for p in (probability, 1 - probability)
+        )
+        each = jnp.exp(
+            jnp.matmul(log_on, images.T, precision="highest")
+            + jnp.matmul(log_off, 1 - images.T, precision="highest")
+        )
         kinds = [jnp.asarray(certain == label, jnp.float32) for label in (-1, 1, 0)]
         shown = [each @ kind for kind in kinds]
         return jnp.stack([*shown, jnp.maximum(1 - sum(shown), 0)], axis=-1)

@@ -9,7 +9,7 @@ one machine a place.
 """
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -71,8 +71,21 @@ def first_state(key: jax.Array, numbers: Numbers, *, program: Program) -> TrainS
       program: of the experiment.
     """
     params = machine.init(key, program.sizes, weight_scale=numbers.weight_scale)
-    params = machine.with_biases(params, numbers.visible_bias, numbers.hidden_bias)
+    params = _with_biases(params, numbers.visible_bias, numbers.hidden_bias)
     return TrainState(jnp.zeros((), jnp.int32), _rule_of(program, numbers).init(params))
+
+
+def _with_biases(params: Params, visible: jax.Array, hidden: jax.Array) -> Params:
+    """The machine with other visible biases, and first hidden ones in both nets, all alike."""
+
+    def alike(layer: Any, bias: jax.Array) -> Any:
+        return layer._replace(bias=jnp.full_like(layer.bias, bias))
+
+    (bottom, *above), prior, (lowest, *rest) = params
+    first, *above = (*above, prior)
+    *above, prior = (alike(first, hidden), *above)
+    generative = (alike(bottom, visible), *above)
+    return Params(generative, prior, (alike(lowest, hidden), *rest))
 
 
 @functools.partial(jax.jit, static_argnames="program")

@@ -276,7 +276,7 @@ def test_what_recognition_makes_of_images_has_derivatives(sizes):
     images = jnp.asarray(binary(sizes[0]))
 
     def sampled(params):
-        return importance_sampled(jax.random.key(0), params, images, 5).log_prob.mean()
+        return importance_sampled(jax.random.key(0), params, images, 5).estimate.log_prob.mean()
 
     def bound(params):
         return exact.recognition_bound(params, images).elbo.mean()

@@ -8,7 +8,6 @@ import hmjax
 from hmjax import exact, machine
 from hmjax.exact import sums
 from hmjax.importance import importance_sampled
-from hmjax.tasks import entropy_bits
 
 RELATIVE = 3e-5  # what float32 has to hold against the float64 references
 DEPTHS = [(5, 3), (6, 4, 2), (4, 3, 3, 2), (3, 4, 2, 2, 2)]
@@ -33,7 +32,7 @@ def test_the_independent_reference_is_reproduced(path):
     if path.stem == "shifter_large":
         task = hmjax.Shifter(p_on=0.2)
     support = task.support()
-    assert entropy_bits(support) == pytest.approx(float(reference["entropy_bits"]), rel=RELATIVE)
+    assert task.entropy_bits == pytest.approx(float(reference["entropy_bits"]), rel=RELATIVE)
     order = np.lexsort(images.T[::-1])
     np.testing.assert_array_equal(support.images, images[order])
     np.testing.assert_array_equal(support.label, reference["label"][order])
@@ -115,9 +114,11 @@ def test_importance_sampling_is_exact_when_recognition_is_the_posterior():
     # With no weights, layers are independent: the prior itself is the posterior.
     params = machine.init(jax.random.key(0), (6, 4, 2), weight_scale=0.0)
     images = jnp.asarray(np.eye(6, dtype=np.float32))
-    estimate = importance_sampled(jax.random.key(1), params, images, 3)
+    estimate = importance_sampled(jax.random.key(1), params, images, 3).estimate
     log_prob = hmjax.exact_log_prob(params, images)
     np.testing.assert_allclose(estimate.log_prob, log_prob, rtol=1e-5)
+    np.testing.assert_allclose(estimate.effective, 3, rtol=1e-4)
+    np.testing.assert_allclose(estimate.error, 0, atol=1e-2)
 
 
 def test_importance_sampling_lies_between_the_elbo_and_the_exact_value():
@@ -126,7 +127,7 @@ def test_importance_sampling_lies_between_the_elbo_and_the_exact_value():
     log_prob = float(hmjax.exact_log_prob(params, images[:1])[0])
     bound = exact.recognition_bound(params, images[:1])
     estimates = {
-        m: np.asarray(importance_sampled(jax.random.key(3), params, images, m).log_prob)
+        m: np.asarray(importance_sampled(jax.random.key(3), params, images, m).estimate.log_prob)
         for m in (1, 10)
     }
     error = {m: e.std() / np.sqrt(len(e)) for m, e in estimates.items()}

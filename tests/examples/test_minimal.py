@@ -12,7 +12,6 @@ from helpers import ROOT
 
 import hmjax
 from hmjax.machine import Layer, Params, Prior
-from hmjax.tasks.base import entropy_bits
 
 PATH = ROOT / "examples" / "minimal.py"
 SUPPORT = hmjax.Shifter().support()
@@ -56,7 +55,7 @@ def test_the_script_prints_the_exact_nll_of_every_seed_beside_the_floor(capsys):
     lines = capsys.readouterr().out.splitlines()
     seeds, nll, floor = np.array([re.findall(r"[\d.]+\d|\d", line) for line in lines], float).T
     assert seeds.tolist() == list(range(1, 9))
-    np.testing.assert_allclose(floor, entropy_bits(SUPPORT), atol=6e-4)
+    np.testing.assert_allclose(floor, hmjax.Shifter().entropy_bits, atol=6e-4)
     for i, printed in enumerate(nll):
         params = as_params(jax.tree.map(lambda leaf, i=i: leaf[i], machines))
         log_prob = np.asarray(hmjax.exact_log_prob(params, SUPPORT.images))

@@ -14,13 +14,14 @@ from hmjax import (
     Bars,
     ExactEM,
     InvalidInput,
+    JointStochastic,
     Reweighted,
     Shifter,
     WakeSleep,
     exact,
     machine,
 )
-from hmjax.rules import AnyRule, exact_em, reweighted, wake_sleep
+from hmjax.rules import AnyRule, Batch, exact_em, reweighted, wake_sleep
 from hmjax.runtime.cipher import uniforms
 from hmjax.training import single
 
@@ -35,6 +36,9 @@ RULES = [
     Reweighted(samples=3),
     Reweighted(samples=4, recognition="wake", batch=2),
     Reweighted(samples=2, recognition="sleep", optimiser="adam"),
+    JointStochastic(samples=2, memory=True, hold=4),
+    JointStochastic(batch=5, sweeps=2, memory=True, recognition="both", optimiser="adam"),
+    JointStochastic(sweeps=0, samples=3, recognition="sleep"),
     ExactEM(),
     ExactEM(batch=3, optimiser="momentum"),
 ]
@@ -150,7 +154,7 @@ def test_a_step_is_that_of_the_numpy_implementation(sizes, batch):
     rule = WakeSleep(batch=batch).build(sizes)
     images = jax.random.bernoulli(jax.random.key(3), 0.4, (batch, sizes[0])).astype(jnp.float32)
     noise = uniforms(jax.random.key(4), (batch, rule.draws))
-    state = jax.jit(rule.step)(rule.init(params), images, noise)
+    state = jax.jit(rule.step)(rule.init(params), Batch(images), noise)
     expected = jax.tree.map(lambda leaf: np.array(leaf, np.float64), params)
     awake, asleep = jnp.split(noise, [sum(sizes[1:])], axis=1)
     of_layers = machine.by_layer(awake, sizes[1:]), machine.by_layer(asleep, sizes)
@@ -166,7 +170,7 @@ def test_sleep_dreams_with_the_weights_that_wake_has_made():
     params = jax.tree.map(jnp.zeros_like, machine.init(jax.random.key(0), sizes))
     rule = WakeSleep(learning_rate=1000.0).build(sizes)
     noise = jnp.full((1, rule.draws), 0.5)
-    after = rule.step(rule.init(params), jnp.ones((1, 3)), noise).params
+    after = rule.step(rule.init(params), Batch(jnp.ones((1, 3))), noise).params
     assert (np.asarray(after.generative[0].bias) > 100).all()
     assert (np.asarray(after.recognition[0].weight) != 0).any()
 
@@ -176,11 +180,12 @@ def test_sleep_dreams_with_the_weights_that_wake_has_made():
 def test_every_rule_keeps_its_contract(rule, task):
     rows, columns = task.image_shape
     sizes = (rows * columns, 5, 3)
-    functions = rule.build(sizes)
+    functions = rule.build(sizes, images=task.images)
     first = jax.jit(functions.init)(machine.init(jax.random.key(0), sizes))
     images, _ = jax.jit(task.sample, static_argnums=1)(jax.random.key(1), rule.batch)
+    batch = Batch(images, jnp.arange(rule.batch) % 3)
     noise = uniforms(jax.random.key(2), (rule.batch, functions.draws))
-    after = jax.jit(functions.step)(first, images, noise)
+    after = jax.jit(functions.step)(first, batch, noise)
     chex.assert_trees_all_equal_structs(after, first)
     chex.assert_trees_all_equal_shapes_and_dtypes(after, first)
     chex.assert_tree_all_finite(after.params)
@@ -196,7 +201,7 @@ def test_recognition_has_its_own_rate():
 
     def after(settings):
         rule = settings.build(sizes)
-        return jax.jit(rule.step)(rule.init(params), jnp.ones((1, 6)), noise).params
+        return jax.jit(rule.step)(rule.init(params), Batch(jnp.ones((1, 6))), noise).params
 
     plain, slower = after(WakeSleep()), after(WakeSleep(recognition_rate=0.05))
     chex.assert_trees_all_equal(plain.generative, slower.generative)
@@ -214,7 +219,7 @@ def visible_rates(rule: WakeSleep, steps: int) -> list[float]:
     for _ in range(steps):
         # Nothing fires: with images on, the visible bias moves by rate * sigmoid(-bias).
         bias = state.params.generative[0].bias
-        state = step(state, jnp.ones((1, 6)), noise)
+        state = step(state, Batch(jnp.ones((1, 6))), noise)
         move = (state.params.generative[0].bias - bias) * (1 + jnp.exp(bias))
         rates.append(float(move[0]))
     return rates
@@ -239,7 +244,7 @@ def test_each_layer_has_its_factor():
     def moved(rule):
         functions = rule.build(sizes)
         noise = uniforms(jax.random.key(6), (1, functions.draws))
-        after = jax.jit(functions.step)(functions.init(params), images, noise)
+        after = jax.jit(functions.step)(functions.init(params), Batch(images), noise)
         return jax.tree.map(jnp.subtract, after.params, params)
 
     # So slow that sleep dreams the same dreams.

@@ -422,6 +422,7 @@ def test_whatever_is_in_a_checkpoint_it_is_gone_on_from_or_refused(damage, finis
 
 SCHEMA_1 = DATA / "folders" / "schema-1"
 SCHEMA_2 = DATA / "folders" / "schema-2"
+SCHEMA_3 = DATA / "folders" / "schema-3"
 
 
 @pytest.fixture
@@ -478,6 +479,17 @@ def test_folders_of_the_second_schema_know_exact_em_by_its_former_name(tmp_path,
     made = runs.read(unfinished)
     assert made.curves["step"].tolist() == [0, 100, 200]
     assert made.results["exact_nll_bits"] < made.curves["exact_nll_bits"][0]
+
+
+def test_folders_of_the_third_schema_have_no_restarts_and_no_final_measures(tmp_path, capsys):
+    shutil.copytree(SCHEMA_3, tmp_path / "old")
+    read = runs.read(tmp_path / "old" / "run")
+    assert "restarts" in json.loads((SCHEMA_3 / "run" / "config.json").read_text())
+    assert read.experiment.rule.hold == 0
+    assert read.results["annealed_nll_bits"] is None
+    assert run.main(["figures", str(tmp_path / "old" / "run")]) == 0
+    assert run.main(["resume", str(tmp_path / "old" / "run")]) == 0
+    assert "is finished" in capsys.readouterr().out
 
 
 def test_a_folder_that_was_to_restart_is_not_gone_on_with(old, capsys):

@@ -1,6 +1,8 @@
 import dataclasses
 import re
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import ROOT
@@ -11,10 +13,10 @@ import hmjax
 import run
 from analysis import results
 from hmjax import InvalidInput
-from hmjax.store import comparisons, studies
+from hmjax.store import comparisons
 from hmjax.study import comparison
 from hmjax.study.comparison import Arm, Comparison, Goal
-from hmjax.study.criteria import CRITERIA
+from hmjax.study.criteria import CRITERIA, Machines
 from hmjax.study.sweeps import Study
 
 SMALL = hmjax.Experiment(
@@ -24,17 +26,27 @@ SMALL = hmjax.Experiment(
     evaluation=hmjax.Evaluation(every=200, held_out=32, samples=5),
     steps=400,
 )
-LARGE = dataclasses.replace(SMALL, machine=hmjax.Machine((40,), 2))
+LARGE = dataclasses.replace(
+    SMALL,
+    machine=hmjax.Machine((40,), 2),
+    evaluation=dataclasses.replace(SMALL.evaluation, annealed_runs=4, temperatures=5),
+)
+FOUR = dataclasses.replace(SMALL, task=hmjax.Shifter(width=4, copies=1, shifts=(-1, 0, 1, 2)))
 TINY = Comparison(
     title="A tiny one",
     about="Nothing is asked.",
     arms=(
         Arm("once", Study(SMALL, seeds=3)),
-        Arm("best of 2", Study(SMALL, seeds=6), best_of=2),
+        Arm("four directions", Study(FOUR, seeds=2)),
         Arm("large, sampled", Study(LARGE, seeds=3)),
     ),
-    measures=("nll", "sampled", "recovery", "by_state", "gap", "selectivity"),
-    goals=(Goal("once", "nll", "median", 100), Goal("best of 2", "recovery", "best", 1.5)),
+    measures=("nll", "sampled", "recovery", "by_state", "gap", "selectivity", "causes"),
+    goals=(
+        Goal("once", "nll", "median", 100),
+        Goal("once", "recovery", "best", 1.5),
+        Goal("once", "selectivity", "share", 0.5, at=0.0),
+        Goal("once", "nll", "share", 0.5, at=0.0),
+    ),
 )
 
 
@@ -69,8 +81,11 @@ def test_a_comparison_is_trained_once_and_its_section_is_kept_up_to_date(tiny, c
     trained = files_under(tiny / "runs")
     assert run.main(["compare", "tiny"]) == 0
     printed = capsys.readouterr().out
-    assert "| best of 2 | 3 | 400 x 2 |" in printed
-    assert "once: median NLL (bits) under 100 asked" in printed
+    assert "| four directions | 2 | 400 |" in printed
+    assert "once: median NLL (bits) at most 100 asked" in printed
+    selective = "share of strongest |selectivity|, exact >= 0"
+    assert f"once: {selective} at least 0.5 asked, 1.000 reached: **met**" in printed
+    assert "once: share of NLL <= 0 at least 0.5 asked, 0.000 reached: **missed**" in printed
     again = files_under(tiny / "runs")
     assert {k: v for k, v in again.items() if k.suffix != ".png"} == {
         k: v for k, v in trained.items() if k.suffix != ".png"
@@ -89,66 +104,47 @@ def test_a_comparison_is_trained_once_and_its_section_is_kept_up_to_date(tiny, c
         assert len(set(picture.convert("L").tobytes())) > 8
 
 
-def test_of_machines_that_cost_one_together_the_one_of_least_nll_counts(tiny):
-    once, best, large = comparisons.read_all(TINY, tiny / "runs" / "compare-tiny")
-    folder = comparisons.folder_of(TINY, TINY.arms[1], tiny / "runs" / "compare-tiny")
+def test_an_outcome_is_what_its_folder_holds(tiny):
+    once, four, large = comparisons.read_all(TINY, tiny / "runs" / "compare-tiny")
+    folder = comparisons.folder_of(TINY, TINY.arms[0], tiny / "runs" / "compare-tiny")
     rows = np.load(folder / "population.npz")
-    nll, recovery = (
-        rows[name].reshape(3, 2) for name in ("exact_nll_bits", "direction_recovery_exact")
-    )
-    np.testing.assert_array_equal(best.values["nll"], nll.min(axis=1))
-    chosen = recovery[np.arange(3), nll.argmin(axis=1)]
-    np.testing.assert_array_equal(best.values["recovery"], chosen)
-    np.testing.assert_array_equal(once.values["nll"], nll.ravel()[:3])
+    np.testing.assert_array_equal(once.values["nll"], rows["exact_nll_bits"])
     assert (once.values["gap"] > 0).all()
+    assert comparison.value_of(TINY.goals[0], [once, four, large]) == np.median(once.values["nll"])
+    best = rows["direction_recovery_exact"].max()
+    assert comparison.value_of(TINY.goals[1], [once, four, large]) == best
+    assert comparison.reaching(once, "selectivity", 0.0) == (3, 3)
+    assert np.isnan(four.values["selectivity"]).all()
+    assert comparison.reaching(four, "selectivity", 0.0) == (0, 0)
+    # Of what cannot be enumerated the NLL is annealed, and near the importance-sampled one.
     assert np.isnan(large.values["gap"]).all()
-    assert np.isfinite(large.values["nll"]).all()
-    assert large.selective == -1
-    assert np.isfinite(large.values["sampled"]).all()
-    assert comparison.value_of(TINY.goals[0], [once, best, large]) == np.median(once.values["nll"])
-    assert comparison.value_of(TINY.goals[1], [once, best, large]) == chosen.max()
+    assert (np.abs(large.values["nll"] - large.values["sampled"]) < 2).all()
+    assert np.isnan(once.values["sampled"]).all()
+    large_rows = np.load(
+        comparisons.folder_of(TINY, TINY.arms[2], folder.parent) / "population.npz"
+    )
+    np.testing.assert_array_equal(large.values["nll"], large_rows["annealed_nll_bits"])
+    assert (large_rows["annealed_error_bits"] > 0).all()
 
 
-def test_the_sampled_nll_is_near_the_exact_one(tiny):
-    once = comparisons.read_all(TINY, tiny / "runs" / "compare-tiny")[0]
-    studied = studies.read(comparisons.folder_of(TINY, TINY.arms[0], tiny / "runs/compare-tiny"))
-    support = SMALL.task.support()
-    for seed in range(3):
-        bits = -hmjax.exact_log_prob(studied.machine(0, seed), support.images) / np.log(2)
-        nll = once.values["nll"][seed]
-        deviation = np.sqrt(support.probabilities @ (bits - nll) ** 2)  # of one image
-        error = np.abs(once.values["sampled"][seed] - nll)
-        assert 0 < error < 4 * deviation / np.sqrt(SMALL.evaluation.held_out)
+def test_a_cause_is_found_if_a_hidden_unit_draws_it():
+    task = hmjax.Shifter(width=4, copies=1)
+    causes = task.causes
+    params = hmjax.init(jax.random.key(0), (8, 8, 2), weight_scale=0.0)
+    first = params.generative[0]
+    bias = first.bias - 3
 
+    def share(weight):
+        layer = first._replace(weight=jnp.asarray(weight, jnp.float32), bias=bias)
+        machines = params._replace(generative=(layer, params.generative[1]))
+        every = jax.tree.map(lambda leaf: leaf[None], machines)
+        return CRITERIA["causes"].of(Machines(dataclasses.replace(SMALL), {}, every))[0]
 
-@pytest.mark.parametrize("by", ["recovery", "top_bits"])
-def test_the_one_that_counts_can_be_the_best_by_another_measure(by, tiny):
-    arm = dataclasses.replace(TINY.arms[1], best_by=by)
-    studied = studies.read(comparisons.folder_of(TINY, TINY.arms[1], tiny / "runs/compare-tiny"))
-    every = comparisons.reached_by(dataclasses.replace(arm, best_of=1), studied, (by, "nll"))
-    pairs = every.values[by].reshape(3, 2)
-    chosen = pairs.argmax(axis=1) if by == "recovery" else pairs.argmin(axis=1)
-    reached = comparisons.reached_by(arm, studied, (by, "nll"))
-    for name in (by, "nll"):
-        expected = every.values[name].reshape(3, 2)[np.arange(3), chosen]
-        np.testing.assert_array_equal(reached.values[name], expected)
-
-
-def test_what_is_not_known_is_never_the_best(tiny, monkeypatch):
-    arm = dataclasses.replace(TINY.arms[1], best_by="top_bits")
-    studied = studies.read(comparisons.folder_of(TINY, TINY.arms[1], tiny / "runs/compare-tiny"))
-    nan, inf = np.nan, np.inf
-    known = CRITERIA["top_bits"]
-    for of, chosen in (
-        ([nan, 2, 3, nan, nan, nan], [1, 2]),
-        ([2, 1, nan, nan, -inf, 5], [1, 5]),
-        ([nan] * 6, []),
-    ):
-        measure = known._replace(of=lambda _, of=of: np.array(of))
-        monkeypatch.setitem(CRITERIA, "top_bits", measure)
-        reached = comparisons.reached_by(arm, studied, ("nll",))
-        expected = studied.rows["exact_nll_bits"][chosen]
-        np.testing.assert_array_equal(reached.values["nll"], expected)
+    assert share(5 * causes) == 1
+    assert share(5 * causes * (np.arange(8) < 6)[:, None]) == 6 / 8
+    assert share(0 * causes) == 0
+    # A unit that draws a pixel alone, and not where it moves to, is none.
+    assert share(5 * np.eye(8)) == 0
 
 
 @pytest.mark.slow
@@ -157,9 +153,8 @@ def test_an_arm_whose_machines_all_diverged_is_shown_as_such(tmp_path, monkeypat
     arms = (
         Arm("tame", Study(SMALL, seeds=2)),
         Arm("wild", Study(dataclasses.replace(SMALL, rule=wild), seeds=2)),
-        Arm("wild, best of 2", Study(dataclasses.replace(SMALL, rule=wild), seeds=2), best_of=2),
     )
-    goals = tuple(Goal(arms[1].name, "nll", of, 9.0) for of in ("median", "best", "share"))
+    goals = tuple(Goal(arms[1].name, "nll", of, 9.0, at=9) for of in ("median", "best", "share"))
     it = dataclasses.replace(TINY, arms=arms, goals=goals)
     use_tiny(monkeypatch, tmp_path)
     monkeypatch.setattr(configs, "load_comparison", lambda name: it)
@@ -192,7 +187,7 @@ def test_results_need_folders_that_are_there(option, tiny, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["compare"], "compare needs the name of a comparison: one of bars"),
+        (["compare"], "compare needs the name of a comparison: one of ablation"),
         (["compare", "barz"], "comparison is 'barz': did you mean 'bars'?"),
         (["compare", "bars", "--seeds", "0"], "seeds is 0: must be at least 1"),
     ],
@@ -204,9 +199,7 @@ def test_what_cannot_be_compared_is_refused_on_one_line(arguments, said, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
-def test_an_arm_is_one_setting_whose_seeds_can_be_shared_out():
-    with pytest.raises(InvalidInput, match="best_of is 2: must divide the 3 seeds"):
-        Arm("odd", Study(SMALL, seeds=3), best_of=2)
+def test_an_arm_is_one_setting():
     with pytest.raises(InvalidInput, match="must have one setting"):
         Arm("two", Study(SMALL, top=(1, 2)))
 
@@ -219,16 +212,14 @@ def test_the_comparisons_hold_together(name):
     assert set(it.measures) <= set(CRITERIA)
     assert {goal.arm for goal in it.goals} <= set(arms)
     assert {goal.measure for goal in it.goals} <= set(it.measures)
-    assert all(arm.study.seeds // arm.best_of >= 64 for arm in it.arms)
-    assert {arm.best_by for arm in it.arms} <= set(CRITERIA)
+    assert all(arm.study.seeds >= 64 for arm in it.arms)
     assert "\n" not in it.about
     page = (ROOT / "RESULTS.md").read_text()
     section = page[page.index(f"<!-- {name} -->") : page.index(f"<!-- /{name} -->")]
     assert it.about in section
     # The table is what the code writes: its columns, a row an arm, and an interval with a share.
     header, _, *rows = [cells_of(line) for line in section.splitlines() if line.startswith("|")]
-    selective = any(name.startswith("share of selectivity") for name in header)
-    assert header == results.columns(it, selective=selective)
+    assert header == results.columns(it)
     assert [row[0] for row in rows] == arms
     assert {len(row) for row in rows} == {len(header)}
     spread = re.compile(r"-|[\d.-]+ \([\d.-]+ to [\d.-]+\)")
@@ -237,7 +228,7 @@ def test_the_comparisons_hold_together(name):
         for name, cell in cells.items():
             if name.endswith("(quartiles)"):
                 assert spread.fullmatch(cell), (row[0], name)
-            if name.startswith("share of selectivity") and cell != "-":
+            if name.startswith("share of") and cell != "-":
                 machines = int(cells["machines"])
                 assert cell == results._share(round(float(cell.split()[0]) * machines), machines)
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from helpers import assert_frequencies, binary, sigmoid
 
-from hmjax import Bars, InvalidInput, Shifter
-from hmjax.tasks import best_accuracy, entropy_bits
+from hmjax import Bars, InvalidInput, Shifter, Tees
+from hmjax.runtime.cipher import uniforms
 
 TASKS = [
     Shifter(),
@@ -16,6 +16,8 @@ TASKS = [
     Shifter(width=8, shifts=(2, -1, 1, -2)),
     Bars(),
     Bars(side=3, p_on=0.4, p_vertical=0.5),
+    Tees(),
+    Tees(side=4, p_place=0.4),
 ]
 
 
@@ -31,7 +33,62 @@ def test_the_support_is_a_distribution_over_distinct_images(task):
     labels = np.asarray(task.class_labels)[support.class_given_image.argmax(axis=1)]
     np.testing.assert_array_equal(support.label, np.where(certain, labels, 0))
     marginal = support.probabilities @ support.images
-    np.testing.assert_allclose(marginal, task.p_on, rtol=1e-6)
+    np.testing.assert_allclose(marginal.mean(), task.p_on, rtol=1e-6)
+    if not isinstance(task, Tees):
+        np.testing.assert_allclose(marginal, task.p_on, rtol=1e-6)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=str)
+def test_what_is_known_of_a_task_is_that_of_its_support(task):
+    support = task.support()
+    p = support.probabilities
+    assert task.entropy_bits == pytest.approx(-p @ np.log2(p), rel=1e-9)
+    best = p @ support.class_given_image.max(axis=1)
+    assert task.best_accuracy == pytest.approx(best, rel=1e-9)
+    assert len(support.images) <= task.images
+    np.testing.assert_allclose(task.log_prob(jnp.asarray(support.images)), np.log(p), rtol=1e-5)
+    odd = jnp.zeros((1, support.images.shape[1])).at[0, 0].set(1)
+    is_possible = (support.images == np.asarray(odd)).all(axis=1).any()
+    assert np.isfinite(task.log_prob(odd))[0] == is_possible
+
+
+@pytest.mark.parametrize("task", TASKS, ids=str)
+def test_an_image_has_the_same_number_whenever_its_class_makes_it(task):
+    uniform = uniforms(jax.random.key(0), (5_000, task.draws))
+    images, labels = task.made_of(uniform)
+    numbers = np.asarray(task.number_of(uniform))
+    assert numbers.min() >= 0
+    assert numbers.max() < task.images
+    made = np.column_stack([np.asarray(images), np.asarray(labels)])
+    by_number: dict = {}
+    for number, image in zip(numbers, made, strict=True):
+        assert (by_number.setdefault(number, image) == image).all()
+    # In lanes they are what they are alone.
+    lanes = jnp.stack([uniform[:100], uniform[100:200]], axis=-1)
+    np.testing.assert_array_equal(task.number_of(lanes)[..., 1], numbers[100:200])
+    np.testing.assert_array_equal(task.made_of(lanes)[0][..., 1], images[100:200])
+
+
+@pytest.mark.parametrize("task", TASKS, ids=str)
+def test_images_are_made_of_causes(task):
+    causes = task.causes
+    images, _ = task.sample(jax.random.key(3), 300)
+    for image in np.asarray(images):
+        fitting = causes[(causes <= image).all(axis=1)]
+        np.testing.assert_array_equal(fitting.max(axis=0, initial=0), image)
+
+
+def test_a_wide_shifter_is_known_without_its_support():
+    wide = Shifter(width=32, p_on=0.5)
+    # Rows of period 1 or 2 are the only ambiguous ones: 4 of 2^32.
+    assert wide.entropy_bits == pytest.approx(33 - 4 / 2**32, abs=1e-12)
+    assert wide.best_accuracy == pytest.approx(1 - 2 / 2**32, abs=1e-15)
+    images, labels = wide.sample(jax.random.key(0), 50)
+    np.testing.assert_allclose(wide.log_prob(images), -33 * np.log(2), rtol=1e-5)
+    shown = np.asarray(wide.shows(images))
+    np.testing.assert_array_equal(shown[:, 1] > 0.5, labels == 1)
+    with pytest.raises(ValueError, match="8,589,934,592 images are too many to enumerate"):
+        wide.support()
 
 
 @pytest.mark.parametrize("task", TASKS, ids=str)
@@ -81,16 +138,15 @@ def test_shows_is_the_expectation_over_independent_pixels(task):
     [(0.2, 6.6063, 0.9155), (0.3, 7.9887, 0.9692), (0.5, 8.9844, 0.9922)],
 )
 def test_the_shifter_has_the_exact_facts_of_the_design(p_on, entropy, accuracy):
-    support = Shifter(p_on=p_on).support()
-    assert len(support.images) == 508
-    assert entropy_bits(support) == pytest.approx(entropy, abs=5e-5)
-    assert best_accuracy(support) == pytest.approx(accuracy, abs=5e-5)
+    task = Shifter(p_on=p_on)
+    assert len(task.support().images) == 508
+    assert task.entropy_bits == pytest.approx(entropy, abs=5e-5)
+    assert task.best_accuracy == pytest.approx(accuracy, abs=5e-5)
 
 
 def test_the_bars_have_the_exact_facts_of_the_design():
-    support = Bars().support()
-    assert len(support.images) == 30
-    assert entropy_bits(support) == pytest.approx(3.4284, abs=5e-5)
+    assert len(Bars().support().images) == 30
+    assert Bars().entropy_bits == pytest.approx(3.4284, abs=5e-5)
 
 
 def test_right_is_a_roll_by_plus_one():
@@ -115,6 +171,8 @@ def test_right_is_a_roll_by_plus_one():
         lambda: Bars(side=1),
         lambda: Bars(p_on=0.0),
         lambda: Bars(p_vertical=1.0),
+        lambda: Tees(side=3),
+        lambda: Tees(p_place=1.0),
     ],
 )
 def test_impossible_settings_are_refused(make):

@@ -89,7 +89,8 @@ def test_members_that_differ_in_numbers_are_the_machines_they_would_be_alone(tas
 
 
 def test_a_population_saved_and_carried_on_gives_the_same_bits():
-    members = population.members_of(experiment(TASK), range(3))
+    rule = hmjax.JointStochastic(memory=True, hold=500)  # whose state holds the most
+    members = population.members_of(dataclasses.replace(experiment(TASK), rule=rule), range(3))
     ahead = loop.advance(members, loop.start(members))
     saved = next(ahead)
     *_, whole = ahead
@@ -102,6 +103,8 @@ def test_a_population_saved_and_carried_on_gives_the_same_bits():
     [
         hmjax.WakeSleep(),
         hmjax.Reweighted(samples=3),
+        hmjax.JointStochastic(samples=2, memory=True, hold=300, non_negative=True),
+        slow(hmjax.JointStochastic(batch=3, recognition="both", optimiser="adam", hold=300)),
         slow(hmjax.WakeSleep(batch=5, optimiser="adam")),
         slow(hmjax.WakeSleep(batch=70)),
         slow(hmjax.Reweighted(samples=10, optimiser="momentum")),

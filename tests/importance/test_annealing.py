@@ -1,0 +1,72 @@
+"""Annealed importance sampling against exact values."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import DATA, evaluate, random_params
+
+import hmjax
+from hmjax.importance import annealed
+from hmjax.importance.estimate import of_weights
+
+
+def test_an_estimate_is_that_of_its_weights():
+    weights = np.array([[1.0, 1, 1, 1], [3, 1, 0, 0]])
+    log_prob, error, effective = of_weights(jnp.log(jnp.asarray(weights, jnp.float32)))
+    np.testing.assert_allclose(log_prob, np.log(weights.mean(axis=1)), atol=1e-6)
+    np.testing.assert_allclose(effective, [4, 16 / 10], rtol=1e-5)
+    deviation = weights.std(axis=1, ddof=1) / np.sqrt(4) / weights.mean(axis=1)
+    np.testing.assert_allclose(error, deviation, atol=1e-3)
+    assert np.isnan(of_weights(jnp.zeros((1, 1))).error).all()
+
+
+@pytest.mark.parametrize("sizes", [(6, 3), (6, 4, 2), (5, 3, 2, 2)])
+def test_the_weights_have_p_as_their_mean(sizes):
+    # One image many times over: the mean weight is within 4 of its own standard errors.
+    params = random_params(jax.random.key(0), sizes, 2.0)
+    image = jax.random.bernoulli(jax.random.key(1), 0.5, (1, sizes[0])).astype(jnp.float32)
+    exact = float(hmjax.exact_log_prob(params, image)[0])
+    for temperatures in (1, 5):
+        found = annealed(jax.random.key(2), params, image, runs=20_000, temperatures=temperatures)
+        assert abs(np.expm1(float(found.log_prob[0]) - exact)) < 4 * float(found.error[0])
+        assert 1 <= float(found.effective[0]) <= 20_000
+
+
+def test_more_temperatures_are_worth_more_runs():
+    params = hmjax.load_params(DATA / "shifter_trained.npz")
+    images = hmjax.Shifter().sample(jax.random.key(0), 24)[0]
+    few, many = (
+        annealed(jax.random.key(1), params, images, runs=8, temperatures=t) for t in (5, 60)
+    )
+    assert many.effective.mean() > 1.3 * few.effective.mean()
+    exact = hmjax.exact_log_prob(params, images)
+    low, high = (float(jnp.mean(exact - each.log_prob)) / np.log(2) for each in (many, few))
+    assert -0.1 < low < high  # both read high, more temperatures less so
+
+
+def test_final_measures_of_large_machines_are_annealed_and_say_how_well():
+    task = hmjax.Shifter(width=4)
+    evaluation = hmjax.Evaluation(held_out=64, fantasies=16, annealed_runs=8, temperatures=20)
+    key = jax.random.key(0)
+    large = random_params(key, (16, 30, 2), 0.3)
+    measured = jax.jit(hmjax.measures.evaluate, static_argnames=("task", "evaluation", "final"))(
+        key, key, large, 5, task=task, evaluation=evaluation, final=True
+    )
+    nll, error = measured["annealed_nll_bits"], measured["annealed_error_bits"]
+    assert 0 < error < 1
+    assert 1 <= measured["annealed_effective_runs"] <= 8
+    assert 1 <= measured["is_effective_samples"] <= 5
+    # Of the same machine the sampled estimate differs by the luck of the images and their number.
+    assert abs(nll - measured["is_nll_bits"]) < 4
+    assert "annealed_nll_bits" not in evaluate(key, key, large, 5, task=task, evaluation=evaluation)
+    # Had of a machine that can be enumerated, it is near the exact value.
+    small = random_params(key, (16, 4, 2), 1.0)
+    support = task.support()
+    exact = -support.probabilities @ np.asarray(hmjax.exact_log_prob(small, support.images))
+    images = task.sample(key, 2_000)[0]
+    found = annealed(key, small, images, runs=16, temperatures=50)
+    above = np.asarray(task.log_prob(images) - found.log_prob) / np.log(2)
+    standard_error = above.std(ddof=1) / np.sqrt(len(above))
+    expected = exact / np.log(2) - task.entropy_bits
+    assert abs(above.mean() - expected) < 4 * standard_error + 0.05
