@@ -1,5 +1,6 @@
 """What is timed."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 from benchmarks import baselines
 from hmjax.exact import exact_log_prob
 from hmjax.experiment import Experiment
-from hmjax.importance import importance_sampled
+from hmjax.importance import annealed, importance_sampled
 from hmjax.machine import Params
 from hmjax.training import population, programs, single
 from hmjax.training.devices import compiled, put
@@ -129,6 +130,17 @@ def time_importance_sampled(experiment: Experiment) -> Case:
     key, samples = jax.random.key(0), evaluation.samples
     name = f"importance-sampled, {evaluation.held_out} images, {samples} samples"
     return _milliseconds(name, lambda: sampled(key, params, images, samples))
+
+
+def time_annealed(experiment: Experiment) -> Case:
+    """Annealed importance sampling of one machine, on the images and by the runs of a final one."""
+    evaluation = experiment.evaluation
+    params = single.init_state(experiment).learner.params
+    images, _ = experiment.task.sample(jax.random.key(0), evaluation.held_out)
+    runs, temperatures = evaluation.annealed_runs, evaluation.temperatures
+    sampled = jax.jit(functools.partial(annealed, runs=runs, temperatures=temperatures))
+    name = f"annealed, {evaluation.held_out} images, {runs} runs of {temperatures}"
+    return _milliseconds(name, lambda: sampled(jax.random.key(0), params, images))
 
 
 MATMUL = "matrix product of 1024"

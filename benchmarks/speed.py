@@ -20,6 +20,7 @@ from typing import Any
 from benchmarks.cases import (
     MATMUL,
     Case,
+    time_annealed,
     time_exact_one,
     time_importance_sampled,
     time_matmul,
@@ -31,7 +32,7 @@ from benchmarks.cases import (
     time_population,
     time_rule,
 )
-from hmjax import Bars, Experiment, Machine, Reweighted
+from hmjax import Bars, Experiment, Machine, Reweighted, Shifter, recipe
 from hmjax.runtime.ambient import own_settings
 from hmjax.store.environment import environment
 
@@ -61,6 +62,9 @@ def run(
         *(time_one, time_numpy, time_numba_one, time_numba_many),
         *(functools.partial(time_population, n=n) for n in sizes),
         lambda e: time_rule(dataclasses.replace(e, rule=Reweighted()), "reweighted, K = 10"),
+        lambda _: time_rule(recipe("sweep", Shifter(), (16,)), "recipe, 32-16-4"),
+        lambda _: time_rule(recipe("sweep", Shifter(width=16), (48,)), "recipe, 64-48-4"),
+        time_annealed,
         time_exact_one,
         time_measures,
         lambda e: time_measures(dataclasses.replace(e, machine=DEEP), "32-16-8-4"),

@@ -145,7 +145,7 @@ def test_help_explains_the_commands_and_every_option(capsys):
         ("train debug --name ../up", "name is '../up': must be"),
         (
             "train debug --rule magic",
-            "--rule must be one of wake-sleep, reweighted, joint-stochastic, exact-em",
+            "--rule must be one of wake-sleep, reweighted, joint-sto",
         ),
         ("train debug --rule exact-em --machine.hidden 40", "rule is 'exact-em': must be another"),
         ("train debug --machine.visible-bias inf", "machine.visible-bias is inf: must be finite"),
