@@ -10,14 +10,13 @@ from hmjax.study.sweeps import Study
 
 STEPS = 100_000
 ALL = dataclasses.replace(
-    recipe("ablation", four_directions.experiment.task, (48,), steps=STEPS),
+    # Memory asks for a hundred visits of an image; these 1,024 images get 98.
+    recipe("ablation", four_directions.experiment.task, (48,), steps=STEPS, memory=True),
     evaluation=Evaluation(every=STEPS // 10, temperatures=50),
 )
-# Memory asks for a hundred visits of an image; these 1,024 images get 98.
-ALL = dataclasses.replace(ALL, rule=dataclasses.replace(ALL.rule, memory=True))
 
 
-def _without(name: str, biases: dict[str, float] | None = None, **rule: Any) -> Arm:
+def _without(name: str, biases: dict[str, Any] | None = None, **rule: Any) -> Arm:
     machine = dataclasses.replace(ALL.machine, **(biases or {}))
     changed = dataclasses.replace(ALL.rule, **rule)
     return Arm(name, Study(dataclasses.replace(ALL, machine=machine, rule=changed)))

@@ -23,7 +23,7 @@ from hmjax.machine import Layer, Prior
 class HoldState(NamedTuple):
     """How many updates there have been, int32 `[]`."""
 
-    count: jax.Array
+    taken: jax.Array
 
 
 def hold(
@@ -43,7 +43,7 @@ def hold(
 
     def update(updates: Any, state: HoldState, params: Any = None) -> tuple[Any, HoldState]:
         (visible, *layers), prior = updates
-        held = state.count < steps
+        held = state.taken < steps
         fast, weight = rate * visible.weight, params[0][0].weight
         fast = jnp.where(weight + fast > cap, cap - weight, fast)
         fast = jnp.where(weight + fast < -cap, -cap - weight, fast)
@@ -58,6 +58,6 @@ def hold(
             top = Prior(tied)
         while_held = (Layer(fast, jnp.zeros_like(visible.bias)), *above), top
         changed = jax.tree.map(lambda new, old: jnp.where(held, new, old), while_held, updates)
-        return changed, HoldState(state.count + 1)
+        return changed, HoldState(state.taken + 1)
 
     return optax.GradientTransformation(init, update)

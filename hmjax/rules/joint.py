@@ -91,7 +91,7 @@ class JointStochastic(Descent):
             for sweep in range(self.sweeps):
                 of_sweep = for_sweeps[:, sweep * units : (sweep + 1) * units]
                 states = gibbs.sweep(machine.by_layer(of_sweep, hidden), params, states)
-            if self.memory:
+            if remembered is not None:
                 kept = memory.remember(state.memory, batch.numbers, states[1:])
                 state = state._replace(memory=kept)
             state = updates.generative(state, wake_gradient(params, states))

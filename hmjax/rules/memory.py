@@ -4,12 +4,11 @@ It is an array of 32-bit words, `[images, words]`, with a trailing axis where th
 machines; what an image was last interpreted as stands at its number.
 """
 
-import itertools
-
 import jax
 import jax.numpy as jnp
 
-from hmjax import arithmetic
+from hmjax import arithmetic, machine
+from hmjax.machine import States
 
 _BITS = 32
 
@@ -27,16 +26,20 @@ def empty(images: int, units: int) -> jax.Array:
     return jnp.zeros((images, -(-units // _BITS)), jnp.uint32)
 
 
-def recall(memory: jax.Array, numbers: jax.Array, sizes: tuple[int, ...]) -> list[jax.Array]:
+def recall(memory: jax.Array | None, numbers: jax.Array | None, sizes: tuple[int, ...]) -> States:
     """The states of layers of the given sizes for images of the given numbers, `[n, n_l]` each."""
+    assert memory is not None
+    assert numbers is not None
     words = jnp.take_along_axis(memory, numbers[:, None], axis=0)
     bits = (words[:, :, None] >> _shifts(words, _BITS)[None, None]) & jnp.uint32(1)
     units = bits.reshape(len(words), -1, *words.shape[2:]).astype(jnp.float32)
-    return jnp.split(units[:, : sum(sizes)], list(itertools.accumulate(sizes[:-1])), axis=1)
+    return machine.by_layer(units[:, : sum(sizes)], sizes)
 
 
-def remember(memory: jax.Array, numbers: jax.Array, states: list[jax.Array]) -> jax.Array:
+def remember(memory: jax.Array | None, numbers: jax.Array | None, states: States) -> jax.Array:
     """The memory with states of layers, `[n, n_l]` each, at images of the given numbers."""
+    assert memory is not None
+    assert numbers is not None
     units = jnp.concatenate(states, axis=1)
     words = []
     for begin in range(0, units.shape[1], _BITS):

@@ -81,11 +81,10 @@ def _with_biases(params: Params, visible: jax.Array, hidden: jax.Array) -> Param
     def alike(layer: Any, bias: jax.Array) -> Any:
         return layer._replace(bias=jnp.full_like(layer.bias, bias))
 
-    (bottom, *above), prior, (lowest, *rest) = params
-    first, *above = (*above, prior)
-    *above, prior = (alike(first, hidden), *above)
-    generative = (alike(bottom, visible), *above)
-    return Params(generative, prior, (alike(lowest, hidden), *rest))
+    layers: list[Any] = [*params.generative, params.prior]
+    layers[:2] = alike(layers[0], visible), alike(layers[1], hidden)
+    lowest, *rest = params.recognition
+    return Params(tuple(layers[:-1]), layers[-1], (alike(lowest, hidden), *rest))
 
 
 @functools.partial(jax.jit, static_argnames="program")
