@@ -7,8 +7,8 @@ A large one is a matrix product, for machines that are alone.
 
 Measured on two cores with AVX-512, microseconds a step and machine, written out and as products: of
 32-16-4 alone 0.54 and 0.62, of 64 in groups of 16 0.20 and 0.45 (0.31 in turn); with batches of 64,
-10.6 and 18; of 32 of 48-48-16 0.81 and 0.89, of 64 of 64-48-4 1.09 and 1.13, by Gibbs sweeps 4.6 and
-6.3 (but of 32 of 64-64-16 1.8 and 1.1).
+10.6 and 18; of 32 of 48-48-16 0.81 and 0.89; of 64 of 64-48-4 1.09 and 1.13, by Gibbs sweeps 4.6
+and 6.3; but of 32 of 64-64-16 1.8 and 1.1.
 """
 
 import functools

@@ -68,7 +68,7 @@ def log_weights(key: jax.Array, params: Params, images: jax.Array, temperatures:
     def move(step: jax.Array, carry: tuple) -> tuple:
         hidden, total = carry
         states = pixels, *hidden
-        before, after = (((step - back) / temperatures) ** 3 for back in (1, 0))
+        before, after = (((step - back).astype(jnp.float32) / temperatures) ** 3 for back in (1, 0))
         total += (after - before) * evidence(states)
         of_layers = machine.by_layer(noise(step, units), sizes[1:])
         return gibbs.sweep(of_layers, side_by_side, states, power=after)[1:], total
@@ -77,4 +77,5 @@ def log_weights(key: jax.Array, params: Params, images: jax.Array, temperatures:
     hidden = machine.generate_with(of_layers, side_by_side)[1:]
     hidden = jax.tree.map(lambda x: jnp.broadcast_to(x, (*x.shape[:2], n)), hidden)
     begin = tuple(hidden), jnp.zeros(n, jnp.float32)
-    return jax.lax.fori_loop(1, temperatures + 1, move, begin)[1]
+    last = jnp.asarray(temperatures + 1, jnp.int32)
+    return jax.lax.fori_loop(jnp.ones_like(last), last, move, begin)[1]

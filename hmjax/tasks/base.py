@@ -167,7 +167,7 @@ class Sampled:
 
 def counted(bits: jax.Array) -> jax.Array:
     """The numbers, int32 `[n]`, that rows of bits `[n, width]` are in binary, the first highest."""
-    powers = 2 ** jnp.arange(bits.shape[1])[::-1]
+    powers = jnp.asarray([2**place % 2**31 for place in range(bits.shape[1])][::-1], jnp.int32)
     weighed = bits.astype(jnp.int32) * powers.reshape(-1, *(1,) * (bits.ndim - 2))[None]
     return arithmetic.total(weighed, axis=1)
 

@@ -110,7 +110,9 @@ class Shifter(Sampled, Settings):
         alike = jnp.all(rows == rows[:, :, :1], axis=(1, 2, 3))
         shifts = (jnp.all(jnp.roll(row, d, axis=1) == moved, axis=1) for d in self.shifts)
         ways = sum(shift.astype(jnp.float32) for shift in shifts) * alike
-        log_row = jnp.where(row > 0, math.log(self.p_on), math.log1p(-self.p_on))
+        log_row = jnp.where(
+            row > 0, jnp.float32(math.log(self.p_on)), jnp.float32(math.log1p(-self.p_on))
+        )
         return jnp.sum(log_row, axis=1) + jnp.log(ways / len(self.shifts))
 
     @property

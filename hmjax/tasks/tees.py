@@ -82,7 +82,7 @@ class Tees(Sampled, Settings):
         """
         holds, upright = self._drawn(uniform, numbers)
         causes = self.causes.reshape(2, self.places, -1, *(1,) * (holds.ndim - 2))
-        nothing = jnp.zeros(causes.shape[2:])
+        nothing = jnp.zeros(causes.shape[2:], jnp.float32)
         either = [arithmetic.product(nothing, holds, jnp.asarray(each)) > 0 for each in causes]
         images = jnp.where(upright[:, None], either[1], either[0]).astype(jnp.float32)
         return images, jnp.where(upright, 1, -1).astype(jnp.int32)

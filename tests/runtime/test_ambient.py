@@ -17,8 +17,8 @@ from helpers import ROOT, random_params, slow
 import configs
 import hmjax
 import run
-from hmjax import exact, machine, measures
-from hmjax.importance import importance_sampled
+from hmjax import exact, gibbs, machine, measures
+from hmjax.importance import annealed, importance_sampled
 from hmjax.runtime import ambient
 from hmjax.runtime.cipher import key_of
 from hmjax.runtime.float64 import in_float64
@@ -142,6 +142,7 @@ WITHIN = {
     "default_matmul_precision": lambda: jax.default_matmul_precision("bfloat16"),
 }
 SMALL = dataclasses.replace(configs.load("debug"), steps=600)
+REMEMBERS = hmjax.recipe("small", hmjax.Tees(side=4), (6,), 2, steps=600, memory=True)
 
 
 @pytest.mark.parametrize("setting", WITHIN)
@@ -149,7 +150,8 @@ def test_a_program_may_train_within_settings_of_its_own(setting):
     def all_of_it():
         progress = hmjax.train(SMALL)
         many = hmjax.train_population(SMALL, [3, 1])
-        return progress.params, progress.curves, many.params, many.measures
+        remembers = hmjax.train_population(REMEMBERS, [3, 1])
+        return progress.params, progress.curves, *many[1:4], *remembers[1:4]
 
     plain = all_of_it()
     before = jax.config.jax_enable_x64, jax.config.jax_numpy_dtype_promotion
@@ -179,6 +181,11 @@ def pure_functions(key, params, images):
         "generate": machine.generate(key, params, 3),
         "shifter": task.sample(key, 4),
         "bars": hmjax.Bars().sample(key, 3),
+        "tees": hmjax.Tees().sample(key, 3),
+        "log_prob": task.log_prob(images),
+        "numbers": task.number_of(jnp.full((2, task.draws), jnp.float32(0.3))),
+        "sweep": gibbs.sweep(machine.draw_noise(key, (5, 3), 4), params, states),
+        "annealed": annealed(key, params, images, runs=3, temperatures=4),
         "hold_top": machine.hold_top(params, jnp.asarray([1, 0, 1])),
         "log_joint": machine.log_joint(params, states),
         "log_recognition": machine.log_recognition(params, states),
