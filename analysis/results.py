@@ -19,8 +19,8 @@ from hmjax.study.intervals import wilson
 PAGE = """# Results
 
 Studies of learning rules and recipes, each by one command; `python run.py results` writes this page
-from their folders. Every row is a distribution over seeds. A step is one image, one wake and one
-sleep update. Times are of training all seeds of a row side by side, on the machine of README.
+from their folders. Every row is a distribution over seeds. A step is one image, and one update of
+both nets by it. Times are of training all seeds of a row side by side, on the machine of README.
 Measures are exact, by enumeration, where that can be had; otherwise the NLL is by annealed
 importance sampling, which reads a little high, and recovery is measured on held-out images.
 Recovery, by q or by the posterior, is of the direction (of the bars and Ts, their orientation) from

@@ -116,7 +116,7 @@ def _setting(folder: Path, index: int, setting: dict[str, Any]) -> list[str]:
     header = f"  {'measure':<32}{'median':>9}{'quartiles':>19}{'5% to 95%':>19}"
     lines.append(f"{header}  best (seed), worst (seed)")
     for each in (*(MEASURES[name] for name in _SHOWN), STRONGEST):
-        if (spread := setting[each.name]) is None:
+        if (spread := setting.get(each.name)) is None:
             continue
         quartiles = f"{spread['p25']:.3f} to {spread['p75']:.3f}"
         tails = f"{spread['p5']:.3f} to {spread['p95']:.3f}"

@@ -18,7 +18,7 @@ class Compare:
     """Trains the studies of a comparison, those that are not finished yet, and tables them."""
 
     seeds: int | None = None
-    """Machines that count in each study, at least 1; as many as its config says if not given."""
+    """Machines of each study, at least 1; as many as its config says if not given."""
     out: Path | None = None
     """Folder of the studies' folders; runs/compare-NAME if not given."""
 

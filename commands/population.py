@@ -20,7 +20,8 @@ from hmjax.study.sweeps import Study
 class Population:
     """Trains many seeds at each of several settings, side by side, and measures them exactly.
 
-    --rule wake-sleep, reweighted or exact-em chooses how; the options of that rule are rule.*.
+    --rule wake-sleep, reweighted, joint-stochastic or exact-em chooses how; the options of that
+    rule are rule.*.
     """
 
     study: Annotated[Study, tyro.conf.arg(name="")]

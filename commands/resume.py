@@ -42,5 +42,4 @@ def main(arguments: Sequence[str]) -> None:
         if hosts.agree(nothing_is_left):
             print(f"{folder} is finished; 'figures {folder}' draws its pictures again")
         else:
-            folders.require_no_restarts(folder, folders.read_config(folder))
             finish(folder, figures=options.figures, fps=options.movie.fps)

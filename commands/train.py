@@ -18,7 +18,8 @@ from hmjax.store import work
 class Train:
     """Trains one machine, measures it and draws what it learned.
 
-    --rule wake-sleep, reweighted or exact-em chooses how; the options of that rule are rule.*.
+    --rule wake-sleep, reweighted, joint-stochastic or exact-em chooses how; the options of that
+    rule are rule.*.
     """
 
     experiment: Annotated[Experiment, tyro.conf.arg(name="")]

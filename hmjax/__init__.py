@@ -5,7 +5,7 @@ from hmjax.exact import exact_log_prob
 from hmjax.experiment import Experiment, Machine
 from hmjax.machine import Params, generate, init, log_joint, log_recognition, recognise
 from hmjax.measures import Evaluation
-from hmjax.recipe import recipe
+from hmjax.recipes import recipe
 from hmjax.rules import ExactEM, JointStochastic, Reweighted, WakeSleep
 from hmjax.store.files import load_params
 from hmjax.tasks import Bars, Shifter, Tees

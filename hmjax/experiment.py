@@ -77,7 +77,7 @@ class Experiment(Settings):
     evaluation: Evaluation = field(default_factory=Evaluation)
     """What is measured, and how often."""
     steps: int = 1_500_000
-    """Steps to train, one wake and one sleep update each; at least 1."""
+    """Steps to train, an update of both nets each; at least 1."""
     seed: int = 1
     """Seed of every random draw, 0 to 2^32 - 1."""
 

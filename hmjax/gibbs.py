@@ -6,7 +6,9 @@ A unit j of layer l has the logit of what is above it, and of the evidence of th
       + sum_i log p(x_{l-1,i} | x_l with x_lj = 1) - log p(x_{l-1,i} | x_l with x_lj = 0)
 
 at the top b_L alone with the evidence. A sweep goes through the layers upwards, and leaves the
-posterior p(x_1, ..., x_L | x_0) as it is. As in `hmjax.machine`, arrays may carry trailing axes.
+posterior p(x_1, ..., x_L | x_0) as it is; but what speaks against a unit below by more than 20 nats
+counts as 20, so that products of odds are finite. As in `hmjax.machine`, arrays may carry trailing
+axes.
 
 Source: Neal, Connectionist learning of belief networks, Artificial Intelligence 56:71-113, 1992.
 """

@@ -30,7 +30,9 @@ comparison = Comparison(
     about=(
         "The recipe where the task or the machine is larger, beside plain wake-sleep. Only the "
         "machines of 8 x 8 pixels are small enough to enumerate. By chance one direction in four "
-        "is named correctly, or one in six."
+        "is named correctly, or one in six. The NLL is annealed by 200 temperatures, by 100 where "
+        "there are six directions or 32 pixels, by 50 for plain wake-sleep: the fewer, the higher "
+        "it reads."
     ),
     arms=(
         Arm("four directions, 32-48-4: wake-sleep", Study(_plain(four_directions.experiment))),

@@ -30,7 +30,7 @@ WEIGHTED = dataclasses.replace(
 comparison = Comparison(
     title="The recipe, untuned",
     about=(
-        "One recipe of 200,000 steps (`hmjax/recipe.py`), one and a half hidden units for each "
+        "One recipe of 200,000 steps (`hmjax/recipes.py`), one and a half hidden units for each "
         "cause, and nothing else: the shifter with pixels on less and more often, with four "
         "directions and wider, the bars, and letters T at random places, several at once, for "
         "which nothing was chosen; these also by plain and by reweighted wake-sleep."

@@ -36,6 +36,8 @@ def annealed(
     Returns:
       An `Estimate` of the images.
     """
+    if runs < 1 or temperatures < 1:
+        raise ValueError(f"{runs} runs of {temperatures} temperatures: both must be at least 1")
     images = jnp.asarray(images, jnp.float32)
     images_at_once = max(1, _AT_ONCE // runs)
     short = -len(images) % images_at_once

@@ -7,7 +7,6 @@ from hmjax.measures.evaluation import (
     data_of,
     enumerated,
     evaluate,
-    held_out,
 )
 from hmjax.measures.fantasies import (
     generative_fields,
@@ -17,8 +16,6 @@ from hmjax.measures.fantasies import (
 )
 from hmjax.measures.recovery import (
     class_recovery,
-    state_information,
-    state_recovery,
 )
 from hmjax.measures.settings import Evaluation
 
@@ -32,10 +29,7 @@ __all__ = [
     "enumerated",
     "evaluate",
     "generative_fields",
-    "held_out",
     "recognition_fields",
     "selectivity",
-    "state_information",
-    "state_recovery",
     "variants",
 ]

@@ -6,8 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hmjax.measures.units import NATS_PER_BIT
-
 MAX_SIGNED_UNITS = 12
 """With more top units than this, direction recovery would try too many sign vectors."""
 
@@ -43,43 +41,6 @@ def class_recovery(
     # Naming the second class where the score is positive, and the first where it is not.
     score = jnp.sum(jnp.where(positive, second[:, None], first[:, None]), axis=0)
     return jnp.max(jnp.maximum(score, jnp.sum(weight) - score))
-
-
-def state_recovery(tops: jax.Array, weight: jax.Array, class_given_image: jax.Array) -> jax.Array:
-    """How much the top states tell of the class, in whatever code they say it.
-
-    Where `class_recovery` reads a class off the sum of the top units, each with its sign, this
-    knows P(class | top state): an image is named after the class that its top states speak for on
-    average.
-
-    Args:
-      tops: `[n, states]`, the probability of each top state given each image.
-      weight: `[n]`, how much each image counts; summing to 1.
-      class_given_image: `[n, classes]`, P(class | image): what naming that class scores.
-
-    Returns:
-      The share named correctly, `[]`.
-    """
-    joint = weight[:, None] * class_given_image
-    of_state = jnp.matmul(tops.T, joint, precision="highest")
-    # A state that is never on speaks for no class.
-    of_state /= jnp.maximum(jnp.sum(of_state, axis=1, keepdims=True), jnp.finfo(jnp.float32).tiny)
-    named = jnp.argmax(jnp.matmul(tops, of_state, precision="highest"), axis=1)
-    return jnp.sum(jnp.take_along_axis(joint, named[:, None], axis=1))
-
-
-def state_information(tops: jax.Array, weight: jax.Array) -> jax.Array:
-    """How much the top states tell of the image, whatever it is: I(x_L; v) in bits.
-
-    Args:
-      tops: `[n, states]`, the probability of each top state given each image.
-      weight: `[n]`, the probability of each image.
-    """
-
-    def entropy(p: jax.Array) -> jax.Array:
-        return jnp.sum(jax.scipy.special.entr(p), axis=-1) / NATS_PER_BIT
-
-    return entropy(weight @ tops) - weight @ entropy(tops)
 
 
 def _nearest_class(

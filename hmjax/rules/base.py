@@ -103,7 +103,7 @@ class Descent(Settings):
     non_negative: bool = False
     """Hold the generative weights onto the visible units at 0 or above."""
     hold: int = field(default=0, metadata={"since": 4})
-    """Steps, from the first, that its visible weights alone of the generative net learn; 0 or
+    """Steps, from the first, in which of the generative net only the visible weights learn; 0 or
     more."""
     hold_rate: float = field(default=1.0, metadata={"since": 4})
     """Learning rate of the visible weights meanwhile, above 0."""
@@ -131,12 +131,17 @@ class Descent(Settings):
             require(0 < value < math.inf, f"rule.{name}", value, "must be above 0 and finite")
         share = self.hold_bias
         require(0 <= share < math.inf, "rule.hold-bias", share, "must be 0 or more, and finite")
+        factors = self.layer_rates
+        require(
+            not self.hold or not factors, "rule.layer-rates", factors, "must be none with a hold"
+        )
 
     def check(self, sizes: tuple[int, ...], images: int = 0) -> None:
         """Refuses what does not fit machines of the given layer sizes, or so many images.
 
         Raises:
-          InvalidInput: if there is a factor too few or too many.
+          InvalidInput: if there is a factor too few or too many, or the rule cannot take machines
+            of these sizes or so many images.
         """
         rates = self.layer_rates
         require(
@@ -178,8 +183,9 @@ class Descent(Settings):
         rates = self.numbers() | dict(numbers or {})
         of_generative = self._optimiser(rates["learning_rate"])
         if self.hold:
-            rate = self.hold_rate / rates["learning_rate"]
-            held = hold(self.hold, rate=rate, bias_rate=rate * self.hold_bias, cap=self.hold_cap)
+            # In float32, as where the learning rate is traced.
+            rate = np.float32(self.hold_rate) / _float32(rates["learning_rate"])
+            held = hold(self.hold, rate=rate, bias_share=self.hold_bias, cap=self.hold_cap)
             of_generative = optax.chain(of_generative, held)
         of_recognition = self._optimiser(rates["recognition_rate"])
 
@@ -220,8 +226,9 @@ class Descent(Settings):
         )
 
     def _optimiser(self, rate: Any) -> optax.GradientTransformation:
-        # In float32 as it is when traced, so that what a schedule makes of it is the same.
-        rate = np.float32(rate) if isinstance(rate, float) else rate
+        rate = _float32(
+            rate
+        )  # so that what a schedule makes of it is the same as when it is traced
         schedule: optax.ScalarOrSchedule = rate
         match self.decay_at, self.decay_over:
             case None, _:
@@ -231,3 +238,8 @@ class Descent(Settings):
             case at, over:
                 schedule = optax.linear_schedule(rate, rate * self.decay_factor, over, at)
         return descent(self.optimiser, schedule)
+
+
+def _float32(rate: Any) -> Any:
+    """A rate as it is when it is traced."""
+    return np.float32(rate) if isinstance(rate, float) else rate

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from hmjax import arithmetic
@@ -27,15 +28,16 @@ class HoldState(NamedTuple):
 
 
 def hold(
-    steps: int, *, rate: float | jax.Array, bias_rate: float | jax.Array, cap: float
+    steps: int, *, rate: np.float32 | jax.Array, bias_share: float, cap: float
 ) -> optax.GradientTransformation:
     """Changes the updates of `(params.generative, params.prior)` for so many steps.
 
     Args:
       steps: how many.
-      rate: what the updates of the visible weights are multiplied by.
-      bias_rate: what the mean of the updates of the first hidden biases is.
-      cap: of the size of the visible weights.
+      rate: by what the updates of the visible weights are multiplied.
+      bias_share: by what share of that the mean update of the first hidden biases is, by which all
+        of them move.
+      cap: what the size of the visible weights stays at or below.
     """
 
     def init(_: Any) -> HoldState:
@@ -50,7 +52,7 @@ def hold(
         still = jax.tree.map(jnp.zeros_like, updates)
         (_, *above), top = still
         biases = layers[0].bias if layers else prior.bias
-        mean = arithmetic.total(biases, axis=0) * (bias_rate / len(biases))
+        mean = arithmetic.total(biases, axis=0) * (rate * np.float32(bias_share / len(biases)))
         tied = jnp.broadcast_to(mean, biases.shape)
         if layers:
             above[0] = above[0]._replace(bias=tied)

@@ -2,7 +2,8 @@
 
 An image v is interpreted by a state x of the hidden and top units that moves towards p(x | v):
 
-  start    x is what the image was last interpreted as, if it is remembered, or else x ~ q(. | v)
+  start    x is what the image was last interpreted as (at first, all units off), or without a
+           memory x ~ q(. | v)
   propose  x' ~ q(. | v), K times or, without a memory, K - 1: it takes the place of x with
            probability min(1, w(x') / w(x)), w(x) = p(v, x) / q(x | v)
   sweep    every unit of x is drawn anew given all the others (see `hmjax.gibbs`)
@@ -73,6 +74,8 @@ class JointStochastic(Descent):
         numbers: Mapping[str, Any] | None = None,
         images: int = 0,
     ) -> Rule:
+        if self.memory and not images:
+            raise ValueError("a rule that remembers has to be told how many images there are")
         updates, hidden = self.updates(numbers), sizes[1:]
         units, proposed = sum(hidden), self.samples + self.memory
         dreams = sizes if self.recognition != "wake" else ()

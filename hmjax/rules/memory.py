@@ -46,11 +46,14 @@ def remember(memory: jax.Array | None, numbers: jax.Array | None, states: States
         bits = units[:, begin : begin + _BITS].astype(jnp.uint32)
         words.append(arithmetic.total(bits << _shifts(bits, bits.shape[1])[None], axis=1))
     new = jnp.stack(words, axis=1)
-    for row in range(len(new)):  # in turn, as an image may be there twice
-        of_row = new[row : row + 1]
-        at = jnp.broadcast_to(numbers[row : row + 1, None], of_row.shape)
-        memory = jnp.put_along_axis(memory, at, of_row, axis=0, inplace=False)
-    return memory
+
+    def put(row: int | jax.Array, memory: jax.Array) -> jax.Array:
+        of_row, number = (jax.lax.dynamic_slice_in_dim(x, row, 1) for x in (new, numbers))
+        at = jnp.broadcast_to(number[:, None], of_row.shape)
+        return jnp.put_along_axis(memory, at, of_row, axis=0, inplace=False)
+
+    # In turn, as an image may be there twice.
+    return put(0, memory) if len(new) == 1 else jax.lax.fori_loop(0, len(new), put, memory)
 
 
 def _shifts(of: jax.Array, bits: int) -> jax.Array:

@@ -155,7 +155,8 @@ def require_no_restarts(folder: Path, config: Mapping[str, Any]) -> None:
       InvalidInput: if it was.
     """
     experiment = config.get("experiment", config)
-    if experiment.get("restarts", {}).get("until"):
+    restarts = experiment.get("restarts") if isinstance(experiment, dict) else None
+    if isinstance(restarts, dict) and restarts.get("until"):
         raise InvalidInput(
             f"{folder} was trained with restarts, which this version of hmjax no longer has; "
             "it can be read and drawn, and gone on with by version 0.2"

@@ -70,7 +70,10 @@ def read_settings(folder: str | os.PathLike[str]) -> Experiment | Study:
     Raises:
       InvalidInput: on every host, if there is none or it cannot be read.
     """
-    return folders.settings_of(Path(folder), _config_of(Path(folder)))
+    config = _config_of(Path(folder))
+    if not hosts.agree(functools.partial(folders.is_finished, Path(folder))):
+        folders.require_no_restarts(Path(folder), config)
+    return folders.settings_of(Path(folder), config)
 
 
 def carry_out(

@@ -58,8 +58,19 @@ class Comparison(Settings):
     """What is asked, what is compared and what to look for."""
     arms: tuple[Arm, ...]
     measures: tuple[str, ...]
-    """Of `CRITERIA`, in the order they are shown; the first is drawn largest."""
+    """Of `CRITERIA`, in the order they are shown."""
     goals: tuple[Goal, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        names = [arm.name for arm in self.arms]
+        for measure in self.measures:
+            known = ", ".join(CRITERIA)
+            require(measure in CRITERIA, "measures", measure, f"must be one of {known}")
+        for goal in self.goals:
+            require(goal.arm in names, "goals", goal.arm, "must be the name of an arm")
+            shown = ", ".join(self.measures)
+            require(goal.measure in self.measures, "goals", goal.measure, f"must be one of {shown}")
 
     def with_seeds(self, seeds: int) -> "Comparison":
         """The same with another number of machines in each arm."""

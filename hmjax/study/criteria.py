@@ -7,15 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hmjax.exact import recognised_tops
 from hmjax.experiment import Experiment
 from hmjax.machine import Params
 from hmjax.measures import (
-    Data,
-    data_of,
     generative_fields,
-    state_information,
-    state_recovery,
 )
 from hmjax.measures.table import MEASURES, STRONGEST, Measure
 
@@ -74,25 +69,6 @@ def _recovery(machines: Machines) -> np.ndarray:
     return machines.rows["direction_recovery_exact" if exact else "direction_recovery"]
 
 
-def _of_tops(
-    measure: Callable[[jax.Array, Data], jax.Array],
-) -> Callable[[Machines], np.ndarray]:
-    """A measure of what q says of the top state of every image, `[n, 2**n_L]`."""
-
-    def of(machines: Machines) -> np.ndarray:
-        if not machines.experiment.is_exact:
-            return np.full(len(machines.rows["seed"]), np.nan)
-        task = machines.experiment.task
-        images, data = jnp.asarray(task.support().images), data_of(task)
-
-        def one(params: Params) -> jax.Array:
-            return measure(recognised_tops(params, images), data)
-
-        return np.asarray(jax.jit(lambda params: jax.lax.map(one, params))(machines.params))
-
-    return of
-
-
 def _causes(machines: Machines) -> np.ndarray:
     """The share of what images are made of that a hidden unit draws."""
     causes = jnp.asarray(machines.experiment.task.causes)
@@ -130,20 +106,6 @@ CRITERIA = {
     "sampled": _measured(MEASURES["is_nll_bits"], _entropy),
     "kl": _measured(MEASURES["kl_bits"], _nothing),
     "recovery": Criterion("recovery by q (share)", "higher", _recovery, _best_possible),
-    "by_state": Criterion(
-        "recovery by q, by top state (share)",
-        "higher",
-        _of_tops(
-            lambda tops, data: state_recovery(tops, data.probabilities, data.class_given_image)
-        ),
-        _best_possible,
-    ),
-    "top_bits": Criterion(
-        "top units' information on the image (bits)",
-        "lower",
-        _of_tops(lambda tops, data: state_information(tops, data.probabilities)),
-        _nothing,
-    ),
     "posterior": _measured(MEASURES["direction_recovery_posterior"], _best_possible),
     "gap": Criterion(
         "KL(q, posterior) (bits)",

@@ -21,7 +21,7 @@ _TOLD = [STRONGEST, *(each for each in MEASURES.values() if each.better)]
 """What is told of a setting's machines."""
 
 
-_FINAL = [each.name for each in MEASURES.values() if each.is_final]
+_FINAL = ("annealed_nll_bits", "annealed_error_bits", "annealed_effective_runs")
 
 
 class TrainedPart(NamedTuple):
@@ -31,8 +31,7 @@ class TrainedPart(NamedTuple):
       params: the machines, with a leading axis over the members.
       finite: bool `[s]`, whether all parameters of each are.
       curves: as in `hmjax.training.progress.Progress`, those that `population.npz` is made of.
-      final: the measures of `MEASURES` that are taken at the end alone, `[s]`, where nothing exact
-        is known.
+      final: the annealed measures, `[s]`, where nothing exact is known.
       train_seconds: spent in training.
     """
 

@@ -40,7 +40,7 @@ class Task(Protocol):
 
     @property
     def p_on(self) -> float:
-        """The probability that a pixel is on, the same for every pixel."""
+        """The probability that a pixel is on, averaged over pixels."""
 
     def numbers(self) -> dict[str, float]:
         """The settings, by field, that `sample` uses as numbers only, and may be given others of.

@@ -29,13 +29,13 @@ class Tees(Sampled, Settings):
     """
 
     side: int = 5
-    """Pixels in a row and in a column, 4 to 6."""
+    """Pixels in a row and in a column, 4 or 5."""
     p_place: float = 0.2
     """Probability that a place holds one, between 0 and 1."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(4 <= self.side <= 6, "side", self.side, "must be 4 to 6 pixels")
+        require(4 <= self.side <= 5, "side", self.side, "must be 4 or 5 pixels")
         possible = 0 < self.p_place < 1
         require(possible, "p-place", self.p_place, "must be a probability between 0 and 1")
 
@@ -119,7 +119,7 @@ class Tees(Sampled, Settings):
         return _support(self)
 
     def shows(self, probability: jax.Array) -> jax.Array:
-        """The probability of an image of upright Ts, of Ts upside down, of either, or of none.
+        """The probability of an image of Ts upside down, of upright ones, of either, or of none.
 
         See `Task.shows`.
         """

@@ -134,10 +134,19 @@ def final_measures(
     members: Sequence[Experiment], progress: Progress, record: Record = EVERYTHING
 ) -> Measures:
     """What is measured of machines as they stand at the end, `[s, ...]`, by name."""
-    layout = laid_out(members)
-    placed = place(members, layout, progress.state)
-    measured = _measure(members, layout, placed, record, final=True)(placed)
-    return gathered(measured, len(members))
+    # Those of a task at once: what is known of the data is not traced.
+    tasks = [member.task for member in members]
+    by_task = [[i for i, each in enumerate(tasks) if each == task] for task in dict.fromkeys(tasks)]
+    measured = []
+    for index in by_task:
+        some = [members[i] for i in index]
+        layout = laid_out(some)
+        state = jax.tree.map(lambda leaf, index=index: leaf[index], progress.state)
+        placed = place(some, layout, state)
+        measure = _measure(some, layout, placed, record, final=True)
+        measured.append(gathered(measure(placed), len(some)))
+    back = np.argsort(np.concatenate(by_task))
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[back], *measured)
 
 
 def _measure(

@@ -145,7 +145,7 @@ def lanes_of(program: Program) -> int:
 
 def bytes_of_draws(program: Program) -> int:
     """Bytes of what is drawn for a step of one machine."""
-    rule = program.rule.build(program.sizes)
+    rule = program.rule.build(program.sizes, images=program.task.images)
     return 4 * program.rule.batch * (program.task.draws + rule.draws)
 
 

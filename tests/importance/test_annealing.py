@@ -21,6 +21,13 @@ def test_an_estimate_is_that_of_its_weights():
     assert np.isnan(of_weights(jnp.zeros((1, 1))).error).all()
 
 
+def test_no_runs_and_no_temperatures_are_refused():
+    params = random_params(jax.random.key(0), (4, 2))
+    for changes in ({"runs": 0}, {"temperatures": 0}):
+        with pytest.raises(ValueError, match="both must be at least 1"):
+            annealed(jax.random.key(0), params, jnp.ones((1, 4)), **changes)
+
+
 @pytest.mark.parametrize("sizes", [(6, 3), (6, 4, 2), (5, 3, 2, 2)])
 def test_the_weights_have_p_as_their_mean(sizes):
     # One image many times over: the mean weight is within 4 of its own standard errors.

@@ -59,34 +59,6 @@ def test_four_shifts_are_recovered_by_a_machine_that_reads_them_off():
     assert float(recovery) == pytest.approx(task.best_accuracy, abs=1e-5)
 
 
-def test_the_information_of_top_states_is_that_of_a_channel():
-    weight = np.array([0.5, 0.25, 0.25])
-    each_its_own = np.eye(3)
-    assert measures.state_information(each_its_own, weight) == pytest.approx(1.5)
-    assert measures.state_information(np.full((3, 4), 0.25), weight) == pytest.approx(0, abs=1e-6)
-    # A binary symmetric channel that errs one time in ten.
-    noisy = np.array([[0.9, 0.1], [0.1, 0.9], [0.1, 0.9]])
-    lost = -(0.9 * np.log2(0.9) + 0.1 * np.log2(0.1))
-    assert measures.state_information(noisy, weight) == pytest.approx(1 - lost, rel=1e-5)
-
-
-def test_a_code_that_signs_do_not_read_is_read_by_state():
-    # Four images, each with its own state of two top units; the class is whether the units differ.
-    tops, weight = jnp.eye(4), jnp.full(4, 0.25)
-    mean_top = tops @ exact.all_states(2)
-    differ = jnp.array([[1.0, 0], [0, 1], [0, 1], [1, 0]])
-    assert measures.state_recovery(tops, weight, differ) == 1
-    assert measures.class_recovery(mean_top, weight, differ) <= 0.75
-    # Not even if the class is one unit, as every unit has a sign and the other one varies too.
-    first = differ[jnp.array([0, 0, 1, 1])]
-    assert measures.state_recovery(tops, weight, first) == 1
-    assert measures.class_recovery(mean_top, weight, first) == 0.75
-    # Where no state tells, the commoner class is named.
-    nothing = jnp.broadcast_to(jnp.array([1.0, 0, 0, 0]), (4, 4))
-    mostly = jnp.array([[1.0, 0], [1, 0], [1, 0], [0, 1]])
-    assert measures.state_recovery(nothing, weight, mostly) == 0.75
-
-
 def test_measures_without_meaning_are_nan():
     assert np.isnan(measures.class_recovery(jnp.ones((2, 13)), jnp.ones(2), jnp.ones((2, 2))))
     task = hmjax.Shifter(width=4, shifts=(-1, 0, 1))

@@ -134,6 +134,31 @@ def test_only_visible_weights_learn_while_held_and_hidden_biases_as_one(hidden):
     assert counts == [False, False, False, True, True]
 
 
+def test_a_memory_has_to_know_how_many_images_there_are():
+    with pytest.raises(ValueError, match="has to be told how many images"):
+        JointStochastic(memory=True).build((4, 3, 2))
+
+
+def test_a_hold_goes_with_no_factors_on_the_rates_of_layers():
+    with pytest.raises(InvalidInput, match=r"^rule.layer-rates is .*: must be none with a hold"):
+        JointStochastic(hold=5, layer_rates=(1.0, 1.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"hidden": (0,)}, r"machine.hidden is \(0,\): every layer must have"),
+        ({"hidden": 24}, "hidden is 24, not a valid"),
+        ({"top": 0}, "machine.top is 0: must be"),
+        ({"steps": -5}, "steps is -5: must be 1 to"),
+        ({"steps": "many"}, 'steps is "many", not a valid int'),
+    ],
+)
+def test_a_recipe_refuses_what_it_cannot_cook(changes, said):
+    with pytest.raises(InvalidInput, match=said):
+        hmjax.recipe("odd", Shifter(), **changes)
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

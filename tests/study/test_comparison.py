@@ -40,7 +40,7 @@ TINY = Comparison(
         Arm("four directions", Study(FOUR, seeds=2)),
         Arm("large, sampled", Study(LARGE, seeds=3)),
     ),
-    measures=("nll", "sampled", "recovery", "by_state", "gap", "selectivity", "causes"),
+    measures=("nll", "sampled", "recovery", "gap", "selectivity", "causes"),
     goals=(
         Goal("once", "nll", "median", 100),
         Goal("once", "recovery", "best", 1.5),
@@ -197,6 +197,19 @@ def test_what_cannot_be_compared_is_refused_on_one_line(arguments, said, tmp_pat
     assert run.main([*arguments, *out]) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"measures": ("nil",)}, "measures is 'nil': must be one of nll"),
+        ({"goals": (Goal("onse", "nll", "best", 1),)}, "goals is 'onse': must be the name of an"),
+        ({"goals": (Goal("once", "kl", "best", 1),)}, "goals is 'kl': must be one of nll"),
+    ],
+)
+def test_a_comparison_that_cannot_be_told_is_refused_before_training(changes, said):
+    with pytest.raises(InvalidInput, match=said):
+        dataclasses.replace(TINY, **changes)
 
 
 def test_an_arm_is_one_setting():

@@ -61,7 +61,11 @@ def test_members_that_differ_in_numbers_are_the_machines_they_would_be_alone(tas
             seed=seed,
             task=dataclasses.replace(task, p_on=p_on),
             rule=hmjax.WakeSleep(
-                learning_rate=rate, recognition_rate=recognition, decay_at=500, decay_over=400
+                learning_rate=rate,
+                recognition_rate=recognition,
+                decay_at=500,
+                decay_over=400,
+                hold=200,
             ),
             machine=dataclasses.replace(base.machine, weight_scale=scale),
         )
@@ -164,3 +168,28 @@ def test_a_member_does_not_depend_on_the_population_around_it(count, devices, mo
         alone = hmjax.train(dataclasses.replace(small, seed=seed))
         mine = jax.tree.map(lambda leaf, i=seed: leaf[i], population.params)
         chex.assert_trees_all_equal(mine, alone.params)
+
+
+def test_what_is_annealed_at_the_end_is_of_the_data_of_each_member():
+    # Members that differ in p_on share a program, which knows their numbers alone.
+    evaluation = hmjax.Evaluation(
+        every=1100, held_out=16, samples=2, fantasies=2, annealed_runs=2, temperatures=3
+    )
+    base = hmjax.Experiment(
+        "large",
+        task=hmjax.Shifter(width=4),
+        machine=hmjax.Machine((30,), 2),
+        evaluation=evaluation,
+        steps=100,
+    )
+    tasks = [hmjax.Shifter(width=4, p_on=p_on) for p_on in (0.2, 0.5, 0.2)]
+    members = [
+        dataclasses.replace(base, task=task, seed=seed) for seed, task in enumerate(tasks, 1)
+    ]
+    *_, last = loop.advance(members, loop.start(members))
+    together = loop.final_measures(members, last)
+    for i, member in enumerate(members):
+        *_, progress = loop.advance([member], loop.start([member]))
+        alone = loop.final_measures([member], progress)
+        for name in ("annealed_nll_bits", "annealed_error_bits", "is_nll_bits"):
+            np.testing.assert_allclose(together[name][i], alone[name][0], rtol=1e-5)

@@ -6,13 +6,16 @@ become the causes that images are made of. It assumes that data are made of part
 not, and so holds visible weights at 0 or above; where parts also turn pixels off, let them be
 signed (`rule.non_negative` off).
 
-Give it one and a half hidden units for each cause, where those can be counted.
+Give it one and a half hidden units for each cause, where those can be counted: with just as many, a
+machine in twenty lacks one.
 """
 
 from typing import Any
 
+from hmjax.errors import MAX_COUNT, require
 from hmjax.experiment import Experiment, Machine
 from hmjax.rules import JointStochastic
+from hmjax.settings import as_type
 
 VISITS = 100  # of an image, in training, from which on it is worth being remembered
 
@@ -37,8 +40,16 @@ def recipe(
       rule: settings of the rule in place of the recipe's.
 
     Returns:
-      An `Experiment`, of which `dataclasses.replace` changes what else is to be otherwise.
+      An `Experiment`, of which `dataclasses.replace` changes what else is to be otherwise; but for
+      another number of steps, ask for another recipe.
+
+    Raises:
+      InvalidInput: if a setting is out of range.
     """
+    machine = Machine(hidden, top, visible_bias=-2.5, hidden_bias=-1.0)  # which refuses odd layers
+    steps = as_type(int, steps, "steps")
+    require(1 <= steps <= MAX_COUNT, "steps", steps, f"must be 1 to {MAX_COUNT}")
+    first = (*machine.hidden, machine.top)[0]
     settings: dict[str, Any] = {
         "samples": 4,
         "sweeps": 1,
@@ -48,7 +59,7 @@ def recipe(
         "hold": steps * 3 // 10,
         "hold_rate": 1.0,
         # Then all does, the slower the more units a pixel hears, and the last three tenths calm it.
-        "learning_rate": min(0.4, 5 / hidden[0] if hidden else 0.4),
+        "learning_rate": min(0.4, 5 / first),
         "decay_at": steps * 7 // 10,
         "decay_over": steps - steps * 7 // 10,
         "decay_factor": 0.002,
@@ -56,7 +67,7 @@ def recipe(
     return Experiment(
         name,
         task=task,
-        machine=Machine(hidden, top, visible_bias=-2.5, hidden_bias=-1.0),
+        machine=machine,
         rule=JointStochastic(**(settings | rule)),
         steps=steps,
     )
