@@ -21,6 +21,9 @@ from hmjax import arithmetic
 from hmjax.machine import Layer, Prior
 
 
+_LOWEST = float(np.finfo(np.float32).min)
+
+
 class HoldState(NamedTuple):
     """How many updates there have been, int32 `[]`."""
 
@@ -44,6 +47,10 @@ def hold(
         return HoldState(jnp.zeros((), jnp.int32))
 
     def update(updates: Any, state: HoldState, params: Any = None) -> tuple[Any, HoldState]:
+        # A bound that nothing finite comes to. Without, the compiler makes one factor of the rates
+        # of a machine alone, or one instruction of a product and a sum, and so other last bits than
+        # beside others.
+        updates = jax.tree.map(lambda u: jnp.maximum(u, _LOWEST), updates)
         (visible, *layers), prior = updates
         held = state.taken < steps
         fast, weight = rate * visible.weight, params[0][0].weight
