@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from configs import debug, shifter, shifter_best
+from configs import debug, shifter
 from hmjax import ExactEM, Experiment, Reweighted, WakeSleep
 from hmjax.rules import AnyRule
 from hmjax.study.comparison import Arm, Comparison
@@ -37,7 +37,6 @@ comparison = Comparison(
         _arm("reweighted, by wake", WIDE, Reweighted(recognition="wake")),
         _arm("reweighted, by both", WIDE, Reweighted(recognition="both")),
         _arm("the same, non-negative", WIDE, Reweighted(recognition="both", non_negative=True)),
-        Arm("the recipe (shifter_best)", Study(shifter_best.experiment)),
         _arm("24-8-2: wake-sleep", NARROW, WakeSleep()),
         _arm("24-8-2: reweighted, by both", NARROW, Reweighted(recognition="both")),
         _arm("24-8-2: exact EM", NARROW, ExactEM()),
