@@ -24,7 +24,7 @@ def noise_of(key, sizes, n):
     return machine.draw_noise(key, sizes[1:], n)
 
 
-@pytest.mark.parametrize("power", [1.0, 0.3])
+@pytest.mark.parametrize("power", [1.0, slow(0.3)])
 @pytest.mark.parametrize("sizes", SIZES)
 def test_each_conditional_is_that_of_enumeration(sizes, power):
     # The first unit of each layer is drawn given what the sweep left below and found above it.

@@ -20,7 +20,6 @@ import optax
 from hmjax import arithmetic
 from hmjax.machine import Layer, Prior
 
-
 _LOWEST = float(np.finfo(np.float32).min)
 
 

@@ -21,6 +21,7 @@ PICTURES = [
     "generated_samples",
     "reconstructions",
     "weights",
+    "hidden_units",
 ]
 TINY_BARS = [
     "--steps",

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import as_index, assert_frequencies, every_state, random_params
+from helpers import as_index, assert_frequencies, every_state, random_params, slow
 
 import hmjax
 from hmjax import Bars, InvalidInput, JointStochastic, Machine, Shifter, WakeSleep, machine
@@ -16,7 +16,7 @@ from hmjax.rules import Batch, joint, memory
 from hmjax.runtime.cipher import uniforms
 
 
-@pytest.mark.parametrize("remembers", [True, False])
+@pytest.mark.parametrize("remembers", [True, slow(False)])
 def test_proposals_leave_the_posterior_as_it_is(remembers):
     # With a memory the chain begins in the posterior; without, it comes to it, as q is near enough.
     sizes, n, samples = (5, 3, 2), 30_000, 2 if remembers else 80
@@ -41,7 +41,7 @@ def test_proposals_leave_the_posterior_as_it_is(remembers):
 
 
 @hypothesis.given(st.data())
-@hypothesis.settings(max_examples=20, deadline=None)
+@hypothesis.settings(max_examples=6, deadline=None)
 def test_what_is_remembered_is_recalled(data):
     sizes = tuple(data.draw(st.lists(st.integers(1, 40), min_size=1, max_size=3)))
     n, lanes = data.draw(st.integers(1, 4)), data.draw(st.sampled_from([(), (1,), (3,)]))
@@ -89,7 +89,7 @@ def test_a_memory_of_too_many_images_is_refused_on_one_line():
         dataclasses.replace(wide, task=Shifter(width=32))
 
 
-@pytest.mark.parametrize("hidden", [(4,), (4, 3), ()])
+@pytest.mark.parametrize("hidden", [(4,), slow((4, 3)), slow(())])
 def test_only_visible_weights_learn_while_held_and_hidden_biases_as_one(hidden):
     rule = WakeSleep(hold=3, hold_rate=0.5, hold_cap=0.2, hold_bias=0.1, learning_rate=0.05)
     experiment = hmjax.Experiment(
@@ -180,9 +180,6 @@ def test_the_recipe_finds_every_cause_of_a_small_shifter():
     task = Shifter()
     experiment = hmjax.recipe("found", task, (16,), steps=15_000)
     assert experiment.rule.memory == (task.images * 100 <= 15_000)
-    seeds = hmjax.train_population(experiment, range(4))
+    seeds = hmjax.train_population(experiment, range(2))
     assert np.median(seeds.measures["exact_nll_bits"]) < 9.0
     assert np.median(seeds.measures["direction_recovery_exact"]) > 0.9
-    plain = dataclasses.replace(experiment, rule=WakeSleep(), machine=Machine())
-    worse = hmjax.train_population(plain, range(4))
-    assert np.median(worse.measures["direction_recovery_exact"]) < 0.7
