@@ -12,7 +12,15 @@ from matplotlib.lines import Line2D
 
 from analysis import style
 from hmjax.store import files
-from hmjax.study.comparison import Comparison, Goal, Outcome, is_met, reaching, value_of
+from hmjax.study.comparison import (
+    Comparison,
+    Goal,
+    Outcome,
+    asks_for_more,
+    is_met,
+    reaching,
+    value_of,
+)
 from hmjax.study.criteria import CRITERIA, Criterion
 from hmjax.study.intervals import wilson
 
@@ -155,10 +163,9 @@ def _strips(
 
 def _goal(goal: Goal, arms: Sequence[Outcome]) -> str:
     value = value_of(goal, list(arms))
-    higher = goal.of == "share" or CRITERIA[goal.measure].better == "higher"
     of = f"{goal.of} {CRITERIA[goal.measure].label}"
     what = _share_of(goal.measure, goal.at) if goal.of == "share" else of
-    said = f"{'at least' if higher else 'at most'} {goal.bound:g}"
+    said = f"{'at least' if asks_for_more(goal) else 'at most'} {goal.bound:g}"
     return (
         f"- {goal.arm}: {what} {said} asked, {_number(value)} reached: "
         f"**{'met' if is_met(goal, value) else 'missed'}**"

@@ -149,10 +149,8 @@ def measures_floor(sizes: tuple[int, ...], images: int, flops_a_second: float) -
     """
     rows = [images, *(2**units for units in sizes[1:])]
     multiply_adds = sum(low * high for low, high in itertools.pairwise(rows)) * 2 * (1 + sizes[-1])
-    cores = os.cpu_count() or 1
     return {
         "multiply_adds": multiply_adds,
-        "milliseconds_one_core": 2 * multiply_adds / (flops_a_second / cores) * 1e3,
         "milliseconds_all_cores": 2 * multiply_adds / flops_a_second * 1e3,
     }
 

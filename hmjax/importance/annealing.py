@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from hmjax import gibbs, machine
 from hmjax.importance.estimate import Estimate, of_weights
 from hmjax.machine import Params
+from hmjax.runtime.cipher import uniforms
 
 _AT_ONCE = 512  # runs, which are stepped side by side
 
@@ -61,7 +62,7 @@ def log_weights(key: jax.Array, params: Params, images: jax.Array, temperatures:
     units, n = sum(sizes[1:]), len(images)
 
     def noise(step: int | jax.Array, count: int) -> jax.Array:
-        return machine.uniforms(jax.random.fold_in(key, step), (1, count, n))
+        return uniforms(jax.random.fold_in(key, step), (1, count, n))
 
     def evidence(states: machine.States) -> jax.Array:
         logit = machine.logits(side_by_side.generative[0], states[1])

@@ -129,7 +129,11 @@ def value_of(goal: Goal, arms: list[Outcome]) -> float:
     return float(CRITERIA[goal.measure].best(values) if goal.of == "best" else np.median(values))
 
 
+def asks_for_more(goal: Goal) -> bool:
+    """Whether a goal is a least value, and not a greatest one."""
+    return goal.of == "share" or CRITERIA[goal.measure].better == "higher"
+
+
 def is_met(goal: Goal, value: float) -> bool:
     """Whether a value is what a goal asks for."""
-    higher = goal.of == "share" or CRITERIA[goal.measure].better == "higher"
-    return value >= goal.bound if higher else value <= goal.bound
+    return value >= goal.bound if asks_for_more(goal) else value <= goal.bound

@@ -14,7 +14,7 @@ import numpy as np
 
 from hmjax.errors import require
 from hmjax.settings import Settings
-from hmjax.tasks.base import Sampled, Support, all_rows, collect, counted
+from hmjax.tasks.base import Sampled, Support, all_rows, collect, counted, probability_of_rows
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,7 @@ class Bars(Sampled, Settings):
 @functools.cache
 def _support(task: Bars) -> Support:
     bars = all_rows(task.side)
-    on = bars.sum(axis=1, dtype=np.float64)
-    p_bars = task.p_on**on * (1 - task.p_on) ** (task.side - on)
+    p_bars = probability_of_rows(bars, task.p_on)
     shape = (len(bars), task.side, task.side)
     horizontal = np.broadcast_to(bars[:, :, None], shape).reshape(len(bars), -1)
     vertical = np.broadcast_to(bars[:, None, :], shape).reshape(len(bars), -1)

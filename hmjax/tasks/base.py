@@ -203,6 +203,12 @@ def all_rows(width: int) -> np.ndarray:
     return (np.arange(2**width)[:, None] >> np.arange(width)[::-1] & 1).astype(np.float32)
 
 
+def probability_of_rows(rows: np.ndarray, p_on: float) -> np.ndarray:
+    """How probable rows `[n, width]` of units are that are on with `p_on` each: float64 `[n]`."""
+    on = rows.sum(axis=1, dtype=np.float64)
+    return p_on**on * (1 - p_on) ** (rows.shape[1] - on)
+
+
 def shown_names(task: Task) -> tuple[str, ...]:
     """Names for what `Task.shows` tells apart."""
     classes = task.class_names

@@ -16,7 +16,15 @@ import numpy as np
 
 from hmjax.errors import require
 from hmjax.settings import Settings
-from hmjax.tasks.base import MOST_IMAGES, Sampled, Support, all_rows, collect, counted
+from hmjax.tasks.base import (
+    MOST_IMAGES,
+    Sampled,
+    Support,
+    all_rows,
+    collect,
+    counted,
+    probability_of_rows,
+)
 
 
 @dataclass(frozen=True)
@@ -140,9 +148,8 @@ class Shifter(Sampled, Settings):
     def _ambiguous_images(self) -> tuple[np.ndarray, np.ndarray]:
         """How probable each ambiguous image is, and how many shifts give it."""
         rows, _, by_class = _ambiguous(self)
-        on, ways = rows.sum(axis=1), by_class.sum(axis=1, dtype=np.float64)
-        p_row = self.p_on**on * (1 - self.p_on) ** (self.width - on)
-        return p_row * ways / len(self.shifts), ways
+        ways = by_class.sum(axis=1, dtype=np.float64)
+        return probability_of_rows(rows, self.p_on) * ways / len(self.shifts), ways
 
     def support(self) -> Support:
         """Every image with its probability; 508 images at the default settings."""
@@ -182,8 +189,7 @@ def _moved(task: Shifter, rows: np.ndarray) -> np.ndarray:
 def _support(task: Shifter) -> Support:
     rows = all_rows(task.width)
     moved = _moved(task, rows)
-    on = rows.sum(axis=1, dtype=np.float64)
-    p_row = task.p_on**on * (1 - task.p_on) ** (task.width - on)
+    p_row = probability_of_rows(rows, task.p_on)
     classes = len(task.class_labels)
     images = [np.concatenate([rows] * task.copies + [m] * task.copies, axis=1) for m in moved]
     return collect(

@@ -16,7 +16,7 @@ import numpy as np
 from hmjax import arithmetic
 from hmjax.errors import require
 from hmjax.settings import Settings
-from hmjax.tasks.base import Sampled, Support, all_rows, collect, counted
+from hmjax.tasks.base import Sampled, Support, all_rows, collect, counted, probability_of_rows
 
 _TEE = np.array([[1, 1, 1], [0, 1, 0], [0, 1, 0]], np.float32)
 
@@ -141,8 +141,7 @@ class Tees(Sampled, Settings):
 @functools.cache
 def _support(task: Tees) -> Support:
     holds = all_rows(task.places)
-    count = holds.sum(axis=1, dtype=np.float64)
-    p_holds = task.p_place**count * (1 - task.p_place) ** (task.places - count)
+    p_holds = probability_of_rows(holds, task.p_place)
     images = [holds @ causes > 0 for causes in task.causes.reshape(2, task.places, -1)]
     return collect(
         images=np.concatenate(images),
