@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from hmjax import gibbs, machine
-from hmjax.importance.estimate import Estimate, of_weights
+from hmjax.importance.estimate import Samples, of_weights
 from hmjax.machine import Params
 from hmjax.runtime.cipher import uniforms
 
@@ -24,7 +24,7 @@ _AT_ONCE = 512  # runs, which are stepped side by side
 
 def annealed(
     key: jax.Array, params: Params, images: jax.Array, *, runs: int = 16, temperatures: int = 100
-) -> Estimate:
+) -> Samples:
     """Log p(v) of images by annealed importance sampling, with its error.
 
     Args:
@@ -35,7 +35,7 @@ def annealed(
       temperatures: of each run, 1 or more. They grow as the cube of their number.
 
     Returns:
-      An `Estimate` of the images.
+      `Samples` of the posterior: their mean top state, by weight, is an estimate of E[x_L | v].
     """
     if runs < 1 or temperatures < 1:
         raise ValueError(f"{runs} runs of {temperatures} temperatures: both must be at least 1")
@@ -45,16 +45,25 @@ def annealed(
     chunks = jnp.pad(images, ((0, short), (0, 0))).reshape(-1, images_at_once, images.shape[1])
     keys = jax.vmap(functools.partial(jax.random.fold_in, key))(jnp.arange(len(chunks)))
 
-    def weights(of: tuple[jax.Array, jax.Array]) -> jax.Array:
+    def of_chunk(of: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         rows = jnp.repeat(of[1], runs, axis=0)
-        return log_weights(of[0], params, rows, temperatures).reshape(-1, runs)
+        log_weight, tops = one_run(of[0], params, rows, temperatures)
+        log_weight = log_weight.reshape(-1, runs)
+        share = jax.nn.softmax(log_weight, axis=1)
+        mean_top = jnp.sum(share[None] * tops.reshape(-1, len(log_weight), runs), axis=2).T
+        return log_weight, mean_top
 
-    log_weight = jax.lax.map(weights, (keys, chunks)).reshape(-1, runs)[: len(images)]
-    return of_weights(log_weight)
+    log_weight, mean_top = jax.tree.map(
+        lambda leaf: leaf.reshape(-1, leaf.shape[-1])[: len(images)],
+        jax.lax.map(of_chunk, (keys, chunks)),
+    )
+    return Samples(of_weights(log_weight), mean_top)
 
 
-def log_weights(key: jax.Array, params: Params, images: jax.Array, temperatures: int) -> jax.Array:
-    """The log weight of one run of each image, in nats `[n]`."""
+def one_run(
+    key: jax.Array, params: Params, images: jax.Array, temperatures: int
+) -> tuple[jax.Array, jax.Array]:
+    """The log weight of one run of each image, in nats `[n]`, and its last top state `[n_L, n]`."""
     # A run is a place of the trailing axis, as a machine is in training.
     side_by_side = jax.tree.map(lambda leaf: leaf[..., None], params)
     pixels = images.T[None]
@@ -81,4 +90,5 @@ def log_weights(key: jax.Array, params: Params, images: jax.Array, temperatures:
     hidden = jax.tree.map(lambda x: jnp.broadcast_to(x, (*x.shape[:2], n)), hidden)
     begin = tuple(hidden), jnp.zeros(n, jnp.float32)
     last = jnp.asarray(temperatures + 1, jnp.int32)
-    return jax.lax.fori_loop(jnp.ones_like(last), last, move, begin)[1]
+    hidden, log_weight = jax.lax.fori_loop(jnp.ones_like(last), last, move, begin)
+    return log_weight, hidden[-1][0]

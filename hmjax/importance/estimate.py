@@ -1,4 +1,4 @@
-"""What weighted samples say of log p(v), and how well."""
+"""What weighted samples say of images, and how well."""
 
 from typing import NamedTuple
 
@@ -18,6 +18,19 @@ class Estimate(NamedTuple):
     log_prob: jax.Array
     error: jax.Array
     effective: jax.Array
+
+
+class Samples(NamedTuple):
+    """What samples of a machine's hidden and top units say of images.
+
+    Attributes:
+      estimate: of log p(v).
+      mean_top: `[n, n_L]`, the mean of the sampled top states: an estimate of E[x_L | v] under what
+        was sampled.
+    """
+
+    estimate: Estimate
+    mean_top: jax.Array
 
 
 def of_weights(log_weight: jax.Array) -> Estimate:

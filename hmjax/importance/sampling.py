@@ -6,20 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from hmjax import machine
-from hmjax.importance.estimate import Estimate, of_sums
+from hmjax.importance.estimate import Samples, of_sums
 from hmjax.machine import Params
-
-
-class Sampled(NamedTuple):
-    """What samples of the recognition net say of images.
-
-    Attributes:
-      estimate: of log p(v).
-      mean_top: `[n, n_L]`, the mean of the sampled top states, an estimate of E_q[x_L | v].
-    """
-
-    estimate: Estimate
-    mean_top: jax.Array
 
 
 class _Sums(NamedTuple):
@@ -32,7 +20,7 @@ class _Sums(NamedTuple):
 
 def importance_sampled(
     key: jax.Array, params: Params, images: jax.Array, samples: int | jax.Array
-) -> Sampled:
+) -> Samples:
     """Log p(v) by importance sampling from the recognition net, log mean_m p(x^m) / q(x^m | v).
 
     Its expectation lies below log p(v), so an NLL from it is biased upward.
@@ -44,7 +32,7 @@ def importance_sampled(
       samples: how many samples of q an image; may be traced.
 
     Returns:
-      The estimate, and the mean of the sampled top states.
+      `Samples` of q: their mean top state is an estimate of E_q[x_L | v].
     """
 
     def add(m: jax.Array, sums: _Sums) -> _Sums:
@@ -61,4 +49,4 @@ def importance_sampled(
     no_tops = jnp.zeros((len(images), len(params.prior.bias)), jnp.float32)
     sums = jax.lax.fori_loop(0, samples, add, _Sums(none, none, no_tops))
     count = jnp.asarray(samples, jnp.float32)
-    return Sampled(of_sums(sums.weights, sums.squares, count), sums.tops / count)
+    return Samples(of_sums(sums.weights, sums.squares, count), sums.tops / count)

@@ -3,7 +3,7 @@
 from hmjax.measures.evaluation import (
     Data,
     Measures,
-    annealed_nll,
+    by_annealing,
     data_of,
     enumerated,
     evaluate,
@@ -23,7 +23,7 @@ __all__ = [
     "Data",
     "Evaluation",
     "Measures",
-    "annealed_nll",
+    "by_annealing",
     "class_recovery",
     "data_of",
     "enumerated",

@@ -82,7 +82,9 @@ def evaluate(
         is_effective_samples: the effective sample size behind the first, averaged over images.
         annealed_nll_bits, annealed_error_bits, annealed_effective_runs: the NLL by annealed
           importance sampling, where there is none by enumeration; its standard error; and how many
-          runs an image are worth something (see `annealed_nll`).
+          runs an image are worth something (see `by_annealing`).
+        direction_recovery_annealed: where there is none by enumeration, by E_p[x_L | v] on the
+          held-out images, by the same runs.
         direction_recovery: by sampled E_q[x_L | v] on the held-out images.
         direction_recovery_exact, direction_recovery_posterior: over the support, by exact
           E_q[x_L | v] and by exact E_p[x_L | v].
@@ -104,7 +106,7 @@ def evaluate(
             del on_held_out["is_effective_samples"]
         measured = on_held_out | measured
     if final:
-        measured |= annealed_nll(
+        measured |= by_annealing(
             *(key_importance, key_held_out), params, task=task, evaluation=evaluation
         )
     if sampled:
@@ -125,19 +127,14 @@ def held_out(
     """The measures of `evaluate` on held-out images, by samples of the recognition net."""
     images, labels = task.sample(key_held_out, evaluation.held_out, numbers)
     sampled = importance_sampled(key_importance, params, images, samples)
-    named = labels[:, None] == jnp.asarray(task.class_labels, jnp.int32)[None]
     return {
         "is_nll_bits": -jnp.mean(sampled.estimate.log_prob) / NATS_PER_BIT,
         "is_effective_samples": jnp.mean(sampled.estimate.effective),
-        "direction_recovery": class_recovery(
-            sampled.mean_top,
-            jnp.full(len(images), 1 / len(images), jnp.float32),
-            named.astype(jnp.float32),
-        ),
+        "direction_recovery": _labels_recovered(sampled.mean_top, labels, task),
     }
 
 
-def annealed_nll(
+def by_annealing(
     key: jax.Array, key_held_out: jax.Array, params: Params, *, task: Task, evaluation: Evaluation
 ) -> Measures:
     """The measures of `evaluate` by annealed importance sampling; NaN where there are exact ones.
@@ -145,16 +142,25 @@ def annealed_nll(
     The NLL is the entropy of the data and, averaged over the held-out images, log p_data(v) -
     log p(v). That varies less than log p(v), which differs from image to image as the data do.
     """
-    names = "annealed_nll_bits", "annealed_error_bits", "annealed_effective_runs"
+    names = [each.name for each in MEASURES.values() if each.is_annealed]
     if exact.is_enumerable(machine.sizes_of(params), task.images):
         return dict.fromkeys(names, jnp.asarray(jnp.nan, jnp.float32))
-    images, _ = task.sample(key_held_out, evaluation.held_out)
+    images, labels = task.sample(key_held_out, evaluation.held_out)
     runs, temperatures = evaluation.annealed_runs, evaluation.temperatures
-    estimate = annealed(key, params, images, runs=runs, temperatures=temperatures)
+    samples = annealed(key, params, images, runs=runs, temperatures=temperatures)
+    estimate = samples.estimate
     above = (task.log_prob(images) - estimate.log_prob) / NATS_PER_BIT
     error = jnp.std(above, ddof=1) / math.sqrt(len(images))
     nll = task.entropy_bits + jnp.mean(above)
-    return dict(zip(names, (nll, error, jnp.mean(estimate.effective)), strict=True))
+    recovery = _labels_recovered(samples.mean_top, labels, task)
+    return dict(zip(names, (nll, error, jnp.mean(estimate.effective), recovery), strict=True))
+
+
+def _labels_recovered(mean_top: jax.Array, labels: jax.Array, task: Task) -> jax.Array:
+    """How well mean top states `[n, n_L]` of images tell their labels `[n]` apart."""
+    named = labels[:, None] == jnp.asarray(task.class_labels, jnp.int32)[None]
+    share = jnp.full(len(labels), 1 / len(labels), jnp.float32)
+    return class_recovery(mean_top, share, named.astype(jnp.float32))
 
 
 def dreamt(key: jax.Array, params: Params, *, task: Task, fantasies: int) -> Measures:

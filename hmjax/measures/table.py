@@ -19,6 +19,8 @@ class Measure(NamedTuple):
         what fantasies can show; none for a number.
       is_final: whether it is taken at the end of training alone. Such measures came with the fourth
         schema; in results from before they are `None`.
+      is_annealed: whether it is by annealed importance sampling, and so known only of what cannot
+        be enumerated.
     """
 
     name: str
@@ -27,6 +29,11 @@ class Measure(NamedTuple):
     is_exact: bool
     axes: tuple[Literal["top", "held", "shown"], ...] = ()
     is_final: bool = False
+    is_annealed: bool = False
+
+
+def _annealed(name: str, label: str, better: Literal["lower", "higher"] | None) -> Measure:
+    return Measure(name, label, better, is_exact=False, is_final=True, is_annealed=True)
 
 
 MEASURES = {
@@ -39,11 +46,10 @@ MEASURES = {
         Measure("exact_nll_bits", "NLL, exact (bits)", "lower", True),
         Measure("kl_bits", "KL to the data, exact (bits)", "lower", True),
         Measure("elbo_bits", "ELBO, exact (bits)", "higher", True),
-        Measure("annealed_nll_bits", "NLL, annealed (bits)", "lower", False, is_final=True),
-        Measure("annealed_error_bits", "its standard error (bits)", None, False, is_final=True),
-        Measure(
-            *("annealed_effective_runs", "effective annealed runs", None, False), is_final=True
-        ),
+        _annealed("annealed_nll_bits", "NLL, annealed (bits)", "lower"),
+        _annealed("annealed_error_bits", "its standard error (bits)", None),
+        _annealed("annealed_effective_runs", "effective annealed runs", None),
+        _annealed("direction_recovery_annealed", "recovery, posterior, annealed", "higher"),
         Measure("direction_recovery", "recovery, sampled", "higher", False),
         Measure("direction_recovery_exact", "recovery, exact", "higher", True),
         Measure("direction_recovery_posterior", "recovery, posterior", "higher", True),

@@ -21,7 +21,7 @@ _TOLD = [STRONGEST, *(each for each in MEASURES.values() if each.better)]
 """What is told of a setting's machines."""
 
 
-_FINAL = ("annealed_nll_bits", "annealed_error_bits", "annealed_effective_runs")
+_FINAL = tuple(each.name for each in MEASURES.values() if each.is_annealed)
 
 
 class TrainedPart(NamedTuple):

@@ -29,15 +29,19 @@ def test_no_runs_and_no_temperatures_are_refused():
 
 
 @pytest.mark.parametrize("sizes", [slow((6, 3)), (6, 4, 2), slow((5, 3, 2, 2))])
-def test_the_weights_have_p_as_their_mean(sizes):
-    # One image many times over: the mean weight is within 4 of its own standard errors.
+def test_the_weights_have_p_as_their_mean_and_the_weighted_states_the_posterior(sizes):
+    # Of many runs of one image: within 4 of their own standard errors.
     params = random_params(jax.random.key(0), sizes, 2.0)
     image = jax.random.bernoulli(jax.random.key(1), 0.5, (1, sizes[0])).astype(jnp.float32)
-    exact = float(hmjax.exact_log_prob(params, image)[0])
+    posterior = hmjax.exact.generative_posterior(params, image)
     for temperatures in (1, 5):
-        found = annealed(jax.random.key(2), params, image, runs=20_000, temperatures=temperatures)
-        assert abs(np.expm1(float(found.log_prob[0]) - exact)) < 4 * float(found.error[0])
+        samples = annealed(jax.random.key(2), params, image, runs=20_000, temperatures=temperatures)
+        found = samples.estimate
+        ratio = np.exp(float(found.log_prob[0] - posterior.log_prob[0]))
+        assert abs(ratio - 1) < 4 * float(found.error[0])
         assert 1 <= float(found.effective[0]) <= 20_000
+        deviation = 0.5 / np.sqrt(float(found.effective[0]))  # at most
+        np.testing.assert_allclose(samples.mean_top, posterior.mean_top, atol=4 * deviation)
 
 
 @pytest.mark.slow
@@ -45,7 +49,8 @@ def test_more_temperatures_are_worth_more_runs():
     params = hmjax.load_params(DATA / "shifter_trained.npz")
     images = hmjax.Shifter().sample(jax.random.key(0), 24)[0]
     few, many = (
-        annealed(jax.random.key(1), params, images, runs=8, temperatures=t) for t in (5, 60)
+        annealed(jax.random.key(1), params, images, runs=8, temperatures=t).estimate
+        for t in (5, 60)
     )
     assert many.effective.mean() > 1.3 * few.effective.mean()
     exact = hmjax.exact_log_prob(params, images)
@@ -73,7 +78,7 @@ def test_final_measures_of_large_machines_are_annealed_and_say_how_well():
     support = task.support()
     exact = -support.probabilities @ np.asarray(hmjax.exact_log_prob(small, support.images))
     images = task.sample(key, 400)[0]
-    found = annealed(key, small, images, runs=8, temperatures=20)
+    found = annealed(key, small, images, runs=8, temperatures=20).estimate
     above = np.asarray(task.log_prob(images) - found.log_prob) / np.log(2)
     standard_error = above.std(ddof=1) / np.sqrt(len(above))
     expected = exact / np.log(2) - task.entropy_bits

@@ -40,7 +40,7 @@ TINY = Comparison(
         Arm("four directions", Study(FOUR, seeds=2)),
         Arm("large, sampled", Study(LARGE, seeds=3)),
     ),
-    measures=("nll", "sampled", "recovery", "gap", "selectivity", "causes"),
+    measures=("nll", "sampled", "recovery", "posterior", "gap", "selectivity", "causes"),
     goals=(
         Goal("once", "nll", "median", 100),
         Goal("once", "recovery", "best", 1.5),
@@ -125,6 +125,11 @@ def test_an_outcome_is_what_its_folder_holds(tiny):
     )
     np.testing.assert_array_equal(large.values["nll"], large_rows["annealed_nll_bits"])
     assert (large_rows["annealed_error_bits"] > 0).all()
+    # So is its posterior, where otherwise that is exact.
+    for each, end in ((once, "posterior"), (large, "annealed")):
+        of = rows if each is once else large_rows
+        np.testing.assert_array_equal(each.values["posterior"], of[f"direction_recovery_{end}"])
+        assert (each.values["posterior"] >= 0.5).all()
 
 
 def test_a_cause_is_found_if_a_hidden_unit_draws_it():
