@@ -1,7 +1,9 @@
 """Curves of the measures against training steps."""
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis import style
@@ -13,18 +15,26 @@ def training_curves(run: Run, _: Material) -> Figure:
     """NLL and direction recovery against steps, with their floor, chance and best possible."""
     results, steps = run.results, run.curves["step"]
     kind = run.experiment.task.class_kind
+    if len(results["classes"]) == 1:
+        figure = Figure(figsize=(7, 4.4), layout="constrained")
+        axes = figure.subplots()
+        nll_curve(axes, run)
+        last = run.curves[run.experiment.nll][-1]
+        axes.set_title(f"Likelihood: NLL to {last:.2f} bits")
+        axes.legend(loc="upper right")
+        return figure
     figure = Figure(figsize=(11, 4.4), layout="constrained")
     nll, recovery = figure.subplots(1, 2)
 
     nll_curve(nll, run)
     first, last = (run.curves[run.experiment.nll][i] for i in (0, -1))
-    nll.set_title(
-        f"Likelihood: NLL from {first:.1f} to {last:.2f} bits, floor {results['entropy_bits']:.2f}"
-    )
+    unseen = run.experiment.task.has_held_out
+    floor = "of images held out" if unseen else f"floor {results['entropy_bits']:.2f}"
+    nll.set_title(f"Likelihood: NLL from {first:.1f} to {last:.2f} bits, {floor}")
     nll.legend(loc="upper right")
 
-    best = results["direction_recovery_best_possible"]
-    for y, label in ((0.5, "chance"), (best, "best possible")):
+    best, chance = results["direction_recovery_best_possible"], 1 / len(results["classes"])
+    for y, label in ((chance, "chance"), (best, "best possible")):
         recovery.axhline(y, color=style.GREY, linestyle=":")
         recovery.text(steps[-1], y + 0.008, f"{label} {y:.3f}", ha="right", color="#555555")
     for name, label, colour, line in (
@@ -32,42 +42,61 @@ def training_curves(run: Run, _: Material) -> Figure:
         ("direction_recovery_exact", "recognition net, exact", style.VERMILLION, "-"),
         ("direction_recovery", "recognition net, sampled", style.VERMILLION, ":"),
     ):
-        recovery.plot(steps, run.curves[name], line, color=colour, label=label)
+        if np.isfinite(run.curves[name]).any():
+            recovery.plot(steps, run.curves[name], line, color=colour, label=label)
     reached = results["direction_recovery_exact"]
-    recovery.set_title(
-        f"{kind.capitalize()} recovery by the top units"
-        + (f": {reached:.3f} of {best:.3f}" if reached is not None else ", exact not defined here")
-    )
+    if reached is None:
+        reached = results["direction_recovery"]
+    of_best = "" if reached is None else f": {reached:.3f} of {best:.3f}"
+    recovery.set_title(f"{kind.capitalize()} recovery by the top units{of_best}")
     recovery.set_ylabel("share of images named correctly")
-    recovery.set_ylim(0.45, 1.03)
+    recovery.set_ylim(max(0, chance - 0.05), max(1.03, best + 0.06))
     lines = recovery.get_legend_handles_labels()
     figure.legend(*lines, loc="outside lower right", ncols=len(lines[0]))
     style.steps_axis(recovery, steps)
     return figure
 
 
-def nll_curve(axes: Axes, run: Run) -> None:
+def nll_curve(axes: Axes, run: Run) -> dict[str, Line2D]:
     """NLL in bits against steps, on a logarithmic scale, with the entropy of the data as floor.
 
-    The first line drawn is the importance-sampled, the second the exact NLL.
+    Where images are held out there is no floor, and the NLL of what is trained on beside theirs.
+
+    Returns:
+      The lines, by the measure that they draw.
     """
     steps, entropy = run.curves["step"], run.results["entropy_bits"]
-    for name, label, colour, line in (
-        ("is_nll_bits", "importance-sampled", style.ORANGE, "--"),
-        ("exact_nll_bits", "exact", style.BLUE, "-"),
-    ):
-        axes.plot(steps, run.curves[name], line, color=colour, label=label)
-    axes.axhline(entropy, color=style.GREY, linestyle=":")
+    shown = {
+        "is_nll_bits": ("importance-sampled", style.ORANGE, "--"),
+        "exact_nll_bits": ("exact", style.BLUE, "-"),
+    }
+    if unseen := run.experiment.task.has_held_out:
+        shown = {
+            "is_nll_bits": ("held out, importance-sampled", style.VERMILLION, "--"),
+            "is_training_nll_bits": ("trained on, importance-sampled", style.BLUE, "--"),
+            "exact_held_out_nll_bits": ("held out, exact", style.VERMILLION, "-"),
+            "exact_nll_bits": ("trained on, exact", style.BLUE, "-"),
+        }
+    shown = {name: how for name, how in shown.items() if np.isfinite(run.curves[name]).any()}
+    lines = {
+        name: axes.plot(steps, run.curves[name], line, color=colour, label=label)[0]
+        for name, (label, colour, line) in shown.items()
+    }
+    curves = [run.curves[name] for name in shown]
+    floor = min(map(np.nanmin, curves)) if unseen or entropy is None else entropy
     axes.set_yscale("log")
-    highest = max(run.curves["is_nll_bits"].max(), entropy * 1.5)
-    axes.set_ylim(entropy * 0.9, highest * 1.1)
-    axes.text(
-        steps[-1], entropy * 0.985, f"entropy of the data {entropy:.2f}", ha="right", va="top",
-        color="#555555",
-    )  # fmt: skip
-    ticks = [t for t in (2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100) if entropy * 0.9 < t < highest]
-    axes.yaxis.set_major_locator(FixedLocator(ticks))
+    highest = max(run.curves["is_nll_bits"].max(), floor * 1.5)
+    axes.set_ylim(floor * 0.9, highest * 1.1)
+    if floor == entropy:
+        axes.axhline(entropy, color=style.GREY, linestyle=":")
+        axes.text(
+            steps[-1], entropy * 0.985, f"entropy of the data {entropy:.2f}", ha="right", va="top",
+            color="#555555",
+        )  # fmt: skip
+    ticks = (2, 3, 4, 5, 6, 8, 10, 15, 20, 25, 30, 40, 50, 70, 100, 150, 200, 300, 500, 1000)
+    axes.yaxis.set_major_locator(FixedLocator([t for t in ticks if floor * 0.9 < t < highest]))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
     axes.set_ylabel("NLL (bits an image, log scale)")
     style.steps_axis(axes, steps)
+    return lines

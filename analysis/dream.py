@@ -14,7 +14,6 @@ from analysis.material import Material
 from analysis.weights import fields
 from hmjax.store import files
 from hmjax.store.runs import Run
-from hmjax.tasks import shown_names
 
 FRAMES = 60
 SHOWN = 32
@@ -32,8 +31,7 @@ def write(run: Run, material: Material, path: Path, *, fps: float) -> None:
       path: the file to write, whole or not at all.
       fps: frames a second.
     """
-    names = shown_names(run.experiment.task)
-    colours = style.shown_colours(len(names) - 2)
+    colours = style.shown_colours(len(run.experiment.task.class_names))
     steps, nll = run.curves["step"], run.curves[run.experiment.nll]
 
     def dreams(frame: int) -> np.ndarray:
@@ -52,16 +50,15 @@ def write(run: Run, material: Material, path: Path, *, fps: float) -> None:
     for axes, title in ((left, "fantasies"), (middle, "what hidden units draw")):
         style.bare(axes)
         axes.set_title(title)
-    nll_curve(right, run)
+    lines = nll_curve(right, run)
     right.set_title("NLL: exact and sampled (dashed)")
-    sampled_line, exact_line = right.get_lines()[:2]
     heading = figure.suptitle("Dreams while learning")
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     figure.set_layout_engine(None)  # laid out once, for all frames alike
 
     # Only what changes is drawn for each frame, on a copy of what does not.
-    moving = (dream_image, field_image, sampled_line, exact_line, heading)
+    moving = (dream_image, field_image, *lines.values(), heading)
     for artist in moving:
         artist.set_animated(True)
     canvas.draw()
@@ -70,7 +67,7 @@ def write(run: Run, material: Material, path: Path, *, fps: float) -> None:
     for frame in np.linspace(0, len(steps) - 1, min(len(steps), FRAMES)).round().astype(int):
         dream_image.set_data(dreams(frame))
         field_image.set_data(drawn(frame))
-        for line, curve in ((sampled_line, "is_nll_bits"), (exact_line, "exact_nll_bits")):
+        for curve, line in lines.items():
             line.set_data(steps[: frame + 1], run.curves[curve][: frame + 1])
         heading.set_text(f"Dreams after {steps[frame]:,} steps: NLL {nll[frame]:.2f} bits")
         canvas.restore_region(still)

@@ -8,9 +8,11 @@ from matplotlib.patches import Patch
 from analysis import style
 from analysis.material import FANTASIES, Material
 from hmjax.store.runs import Run
-from hmjax.tasks import shown_names
+from hmjax.tasks import Images, shown_names
+from hmjax.tasks.table import LEVELS
 
 TOPS = 8  # top units that a picture has room for
+MANY_TOPS = 23  # and without a chart beside them
 GALLERY = 32
 
 
@@ -20,11 +22,64 @@ def generated_samples(run: Run, material: Material) -> Figure:
     figure = Figure(figsize=(9, 1.1 + 8 * _aspect(run)), layout="constrained")
     axes = figure.subplots()
     _gallery(axes, run, material.fantasies, material.shown, columns=8)
+    if not run.experiment.task.can_show:
+        figure.suptitle(f"{FANTASIES} fantasies of {run.experiment.name}")
+        return figure
     figure.suptitle(
         f"{FANTASIES} fantasies. Of {run.experiment.evaluation.fantasies:,} more: "
         + ", ".join(f"{share:.0%} {name}" for name, share in shares.items())
     )
     _legend(figure, run)
+    return figure
+
+
+def nearest_images(run: Run, material: Material) -> Figure:
+    """Fantasies over the images of the training set that are nearest to them."""
+    task = run.experiment.task
+    assert isinstance(task, Images)
+    trained = task.drawn.images.astype(np.float32)
+    if task.own_outline.is_grey:
+        trained /= LEVELS
+    fantasies = material.fantasies[:24]
+    flat = fantasies.reshape(len(fantasies), -1)
+    apart = flat @ (1 - trained).T + (1 - flat) @ trained.T
+    nearest, pixels = apart.argmin(axis=1), apart.min(axis=1)
+    like = trained[nearest].reshape(fantasies.shape)
+    figure = Figure(figsize=(11, 1.3 + 3 * 2.3 * _aspect(run)), layout="constrained")
+    for line, axes in enumerate(figure.subplots(3, 1)):
+        part = slice(8 * line, 8 * line + 8)
+        picture = style.mosaic(np.concatenate([fantasies[part], like[part]]), 8)
+        axes.imshow(picture, interpolation="nearest")
+        style.bare(axes)
+        axes.set_yticks([len(picture) * 0.24, len(picture) * 0.76], ["fantasy", "nearest"])
+        axes.tick_params(length=0)
+        places = (np.arange(8) + 0.5) * picture.shape[1] / 8
+        axes.set_xticks(places, [f"{apart:.0f}" for apart in pixels[part]])
+    copies = int((pixels == 0).sum())
+    figure.suptitle(
+        "Fantasies, below each the nearest of the images trained on, and by how many pixels they "
+        f"differ:\nmedian {np.median(pixels):.0f}, and {copies} of {len(pixels)} are copies"
+    )
+    return figure
+
+
+def top_units(run: Run, material: Material) -> Figure:
+    """What the machine draws with each top unit alone on."""
+    tops = len(material.given_top) - 1
+    rows = [*range(min(tops, MANY_TOPS)), tops]
+    labels = [f"$t_{{{k + 1}}}$" for k in rows[:-1]] + ["all off"]
+    columns = 2 if len(rows) > TOPS else 1
+    lines = -(-len(rows) // columns)
+    figure = Figure(figsize=(12, 0.8 + lines * 0.42 * _aspect(run)), layout="constrained")
+    grid = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axes, row, label in zip(grid, rows, labels, strict=False):
+        images, what = material.given_top[row, :16], material.shown_given_top[row, :16]
+        _gallery(axes, run, images, what, columns=16)
+        axes.set_ylabel(label, rotation=0, ha="right", va="center")
+    for left_over in grid[len(rows) :]:
+        left_over.remove()
+    first = f", the first {MANY_TOPS} of {tops}" if tops > MANY_TOPS else ""
+    figure.suptitle(f"Fantasies with one top unit on and the others off{first}")
     return figure
 
 

@@ -52,8 +52,10 @@ def gather(run: Run) -> Material:
             lambda *leaves: jnp.concatenate(leaves), measures.variants(params), snapshots
         )
         images = jax.vmap(lambda params: machine.generate_with(noise, params)[0])(machines)
-        shown = jnp.argmax(jax.vmap(task.shows)(images), axis=-1)
-        inputs, _ = task.sample(key_inputs, 16)
+        shown = jnp.full(images.shape[:2], len(task.class_names) + 1)  # none
+        if task.can_show:
+            shown = jnp.argmax(jax.vmap(task.shows)(images), axis=-1)
+        inputs = task.unseen(key_inputs, 16).images
         hidden = machine.recognise(key_recognition, params, inputs)[1]
         again = jax.nn.sigmoid(machine.logits(params.generative[0], hidden))
         return images, shown, inputs, again

@@ -29,7 +29,9 @@ def settings_with_nll(studied: FinishedStudy) -> list[int]:
 
 def label_of_nll(studied: FinishedStudy, index: int) -> str:
     """What an axis of NLL of a setting says."""
-    return f"NLL, {'exact' if studied.settings[index].experiment.is_exact else 'sampled'} (bits)"
+    experiment = studied.settings[index].experiment
+    of = " of images held out" if experiment.task.has_held_out else ""
+    return f"NLL{of}, {'exact' if experiment.is_exact else 'sampled'} (bits)"
 
 
 def name_but_top(summary: dict) -> str:

@@ -9,6 +9,7 @@ from analysis import curves, dream, fantasies, style, weights
 from analysis.material import Material, gather
 from hmjax.runtime.ambient import own_settings
 from hmjax.store.runs import Run
+from hmjax.tasks import Images
 
 Picture = Callable[[Run, Material], Figure]
 
@@ -30,8 +31,15 @@ SMALL_SUPPORT = 64  # images; up to so many, their recognition codes fit in a pi
 
 def of(run: Run) -> dict[str, Picture]:
     """The pictures that a run has, by name."""
-    few = run.experiment.task.images <= SMALL_SUPPORT
-    return PICTURES | ({"recognition_codes": weights.recognition_codes} if few else {})
+    pictures, task = dict(PICTURES), run.experiment.task
+    if task.images <= SMALL_SUPPORT:
+        pictures["recognition_codes"] = weights.recognition_codes
+    if not task.can_show:
+        del pictures["layer3_selectivity"]
+        pictures["top_units"] = fantasies.top_units
+    if isinstance(task, Images):
+        pictures["nearest_images"] = fantasies.nearest_images
+    return pictures
 
 
 def are_drawn(run: Run) -> bool:

@@ -7,7 +7,8 @@ from typing import Any
 
 from hmjax import Experiment
 from hmjax.measures.table import MEASURES, STRONGEST
-from hmjax.study.sweeps import Part, Study, bytes_a_member
+from hmjax.measures.units import NATS_PER_BIT
+from hmjax.study.sweeps import LABEL, Part, Study, bytes_a_member
 
 PUBLISHED: dict[str, dict[str, str]] = {
     "shifter": {"is_nll_bits": "9.36", "direction_recovery": "0.633", "train_seconds": "209"},
@@ -15,8 +16,15 @@ PUBLISHED: dict[str, dict[str, str]] = {
 }
 """What was published of the experiments' own settings (see README), as printed."""
 
+_BASELINES = {
+    "mixture_bits": "beside it: a mixture of products (bits)",
+    "independent_pixels_bits": "independent pixels (bits)",
+    "gzip_bits": "gzip (bits)",
+}
+"""What is shown of `hmjax.measures.baselines`."""
+
 _SHOWN = (
-    *("exact_nll_bits", "annealed_nll_bits", "is_nll_bits"),
+    *("exact_held_out_nll_bits", "exact_nll_bits", "annealed_nll_bits", "is_nll_bits"),
     *("direction_recovery_exact", "direction_recovery"),
 )
 
@@ -24,17 +32,25 @@ _SHOWN = (
 def render(experiment: Experiment, results: dict[str, Any]) -> str:
     """The table: measure, this run, the published figure, the floor or the best possible."""
     kind = experiment.task.class_kind
-    entropy = f"{results['entropy_bits']:.3f}"
+    entropy = _number(results["entropy_bits"])
     best = f"{results['direction_recovery_best_possible']:.3f}"
     published = PUBLISHED.get(experiment.name, {})
     bounds = {"is_nll_bits": entropy, "exact_nll_bits": entropy, "kl_bits": "0"}
     bounds["annealed_nll_bits"] = entropy
     bounds["elbo_bits"] = f"-{entropy}"
+    if experiment.task.has_held_out:  # of which what is trained on says nothing
+        of_unseen = (name for name, each in MEASURES.items() if each.of_held_out)
+        bounds |= dict.fromkeys(["is_nll_bits", "annealed_nll_bits", *of_unseen], "")
     rows = [
         (each.label.replace("recovery", f"{kind} recovery"), each.name, bounds.get(each.name, best))
         for each in MEASURES.values()
-        if each.better and not (each.is_final and results[each.name] is None)
+        if each.better and results.get(each.name) is not None
     ]
+    results = results | {"nll_nats": _nats(results[experiment.final_nll])}
+    if "baselines" in results:
+        rows += [("the NLL that counts, in nats", "nll_nats", "")]
+        rows += [(label, name, "") for name, label in _BASELINES.items()]
+        results |= results["baselines"]
     rows += [
         ("training (seconds)", "train_seconds", ""),
         ("steps a second", "steps_per_second", ""),
@@ -42,13 +58,24 @@ def render(experiment: Experiment, results: dict[str, Any]) -> str:
     lines = [("measure", "this run", "published", "floor / best")]
     for label, name, bound in rows:
         lines.append((label, _number(results[name]), published.get(name, ""), bound))
+    if not experiment.task.can_show:
+        return _aligned(lines, len(rows))
     for k, name in enumerate(results["classes"]):
         given = [row[k] for row in results["shown_given_top_exact"]]
         label = f"P({name} | top unit 1..{len(given) - 1}, none)"
         lines.append((label, " ".join(map(_number, given)), "", ""))
     shown = ", ".join(f"{name} {_number(p)}" for name, p in results["fantasies"].items())
     lines.append(("fantasies", shown, "", ""))
-    widths = [max(len(line[i]) for line in lines[: len(rows) + 1]) for i in range(4)]
+    return _aligned(lines, len(rows))
+
+
+def _nats(bits: float | None) -> float | None:
+    return None if bits is None else bits * NATS_PER_BIT
+
+
+def _aligned(lines: list[tuple[str, str, str, str]], narrow: int) -> str:
+    """Lines as a table, whose columns are as wide as in the first of them."""
+    widths = [max(len(line[i]) for line in lines[: narrow + 1]) for i in range(4)]
     widths[0] = max(len(line[0]) for line in lines)
     rule = "  ".join("-" * width for width in widths)
     text = ["  ".join(f"{c:<{w}}" for c, w in zip(line, widths, strict=True)) for line in lines]
@@ -60,10 +87,11 @@ def plan(study: Study, parts: Sequence[Part]) -> str:
     machines = sum(len(part.members) for part in parts)
     largest = max(parts, key=lambda part: len(part.members) * bytes_a_member(part.members[0]))
     at_once, each = len(largest.members), bytes_a_member(largest.members[0])
-    swept = "; ".join(
-        f"{option} {' '.join(f'{value:g}' for value in values)}"
+    shown = {
+        option: " ".join(each if isinstance(each, str) else f"{each:g}" for each in values)
         for option, values in study.swept().items()
-    )
+    }
+    swept = "; ".join(f"{option} {values}" for option, values in shown.items())
     return (
         f"{machines} machines ({study.seeds} seeds{' at each of ' + swept if swept else ''}), "
         f"{study.experiment.steps:,} steps each; at most {at_once} at once, "
@@ -73,6 +101,10 @@ def plan(study: Study, parts: Sequence[Part]) -> str:
 
 def render_study(folder: Path, results: dict[str, Any]) -> str:
     """The tables of a study: each setting's distribution over seeds, and who to look at."""
+    if "classification" in results:
+        lines = _labels(results)
+        seconds = results["train_seconds"]
+        return "\n".join([*lines, f"trained in {seconds:.1f} s; all is in {folder}"])
     lines = []
     for index, setting in enumerate(results["settings"]):
         lines += _setting(folder, index, setting)
@@ -88,6 +120,28 @@ def render_study(folder: Path, results: dict[str, Any]) -> str:
     seconds, cost = results["train_seconds"], results["microseconds_per_seed_and_step"]
     lines.append(f"trained in {seconds:.1f} s, {cost:.3f} us a seed and step; all is in {folder}")
     return "\n".join(lines)
+
+
+def _labels(results: dict[str, Any]) -> list[str]:
+    """The machines of each label, and how well they classify."""
+    lines = [f"{'label':<12}{'NLL of its own, median over seeds (bits)':>42}"]
+    for setting in results["settings"]:
+        spread = setting[setting["nll"]]
+        median = None if spread is None else spread["median"]
+        lines.append(f"{setting['values'][LABEL]:<12}{_number(median):>42}")
+    of = results["classification"]
+    low, high = of["interval"]
+    lines += [
+        "",
+        f"error on {of['images']} images held out: {of['error']:.3f}, median of "
+        f"{len(of['errors'])} seeds, {min(of['errors']):.3f} to {max(of['errors']):.3f} "
+        f"(95% {low:.3f} to {high:.3f} of the one in the middle)",
+        f"of all seeds together: {of['error_of_all']:.3f}",
+    ]
+    if of["others"]:
+        beside = ", ".join(f"{name} {error:.3f}" for name, error in of["others"].items())
+        lines.append(f"beside it: {beside}")
+    return lines
 
 
 def _setting(folder: Path, index: int, setting: dict[str, Any]) -> list[str]:

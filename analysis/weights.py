@@ -12,7 +12,7 @@ from hmjax import machine, measures
 from hmjax.store.runs import Run
 
 UNITS = 48  # hidden units that a picture has room for
-TOPS = 6
+TOPS = 4
 
 
 def hidden_units(run: Run, _: Material) -> Figure:
@@ -59,6 +59,7 @@ def layer2_receptive_fields(run: Run, _: Material) -> Figure:
     )
     grid = figure.subplots(rows, 1, squeeze=False)[:, 0]
     has_top = len(run.params.generative) > 1
+    few_tops = has_top and len(run.params.generative[1].weight) <= TOPS
     for row, axes in enumerate(grid):
         part = slice(row * columns, (row + 1) * columns)
         pair = np.concatenate([_padded(draws[part], columns), _padded(sees[part], columns)])
@@ -69,11 +70,11 @@ def layer2_receptive_fields(run: Run, _: Material) -> Figure:
         for place, unit in enumerate(range(len(draws))[part]):
             x = place * width + width / 2 - 1
             axes.text(x, -0.8, f"$h_{{{unit + 1}}}$", ha="center", va="bottom")
-            if has_top:
-                weights = np.asarray(run.params.generative[1].weight)[:TOPS, unit]
+            if has_top and few_tops:
+                weights = np.asarray(run.params.generative[1].weight)[:, unit]
                 text = " ".join(f"{w:+.1f}" for w in weights)
                 axes.text(x, 2 * height - 1, text, ha="center", va="top", fontsize=8)
-    numbers = "; numbers: weights from the units above" if has_top else ""
+    numbers = "; numbers: weights from the units above" if few_tops else ""
     figure.suptitle(
         "Hidden units as feature detectors. Above: what one draws, p(v | only it on) - "
         "p(v | none on).\nBelow: what it sees, its recognition weights. "

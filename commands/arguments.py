@@ -13,22 +13,27 @@ from typing import Annotated, Any, TypeVar
 import tyro
 
 import configs
+from commands.options import OwnImages
 from hmjax import Experiment, InvalidInput
 from hmjax.errors import require
+from hmjax.recipes import own_images
 from hmjax.rules import FORMER_NAMES, RULES, Descent
 from hmjax.study.sweeps import Study
+from hmjax.tasks import Images
 
 T = TypeVar("T")
 
 
-def _without_prefix(kind: type, field: str) -> None:
-    """Has options of what a field holds named without the field's name before them."""
-    hint = kind.__annotations__[field]
-    kind.__annotations__[field] = Annotated[hint, tyro.conf.arg(name="")]
+def _marked(kind: type, field: str, mark: Any) -> None:
+    """Tells tyro something of a field of settings."""
+    kind.__annotations__[field] = Annotated[kind.__annotations__[field], mark]
 
 
-_without_prefix(Experiment, "task")
-_without_prefix(Study, "experiment")
+# Options of what a field holds are named without the field's name before them.
+_marked(Experiment, "task", tyro.conf.arg(name=""))
+_marked(Study, "experiment", tyro.conf.arg(name=""))
+# It comes from a file.
+_marked(Images, "data", tyro.conf.Suppress)
 
 
 def parse(kind: Callable[..., T], arguments: Sequence[str], program: str, **default: Any) -> T:
@@ -65,12 +70,32 @@ def parse_named(
 ) -> tuple[str, T]:
     """The name of the experiment that comes first, and the options of a command on it.
 
+    With images of one's own there need be none: it is then one by `recipes.own_images`.
+
     Raises:
       InvalidInput: if the name or the options are wrong.
     """
-    name, *others = named_first(arguments, command, "experiment", configs.EXPERIMENTS)
-    rest, experiment = with_rule(others, configs.load(name))
-    return name, parse(kind, rest, f"run.py {command} {name}", default=default(experiment))
+    asked = [each for each in arguments if each not in ("-h", "--help")]
+    read: Any = parse(OwnImages, asked, f"run.py {command}", return_unknown_args=True)
+    own: OwnImages = read[0]
+    task = own.task()
+    is_named = bool(arguments) and not arguments[0].startswith("-")
+    if task is not None and not is_named:
+        name, others, experiment = "", arguments, own_images(_plain(own.images), task)
+    else:
+        name, *others = named_first(arguments, command, "experiment", configs.EXPERIMENTS)
+        experiment = configs.load(name)
+        if task is not None:
+            named = f"{experiment.name}-{_plain(own.images)}"
+            experiment = replace(experiment, name=named, task=task)
+    rest, experiment = with_rule(others, experiment)
+    program = " ".join(["run.py", command, *filter(None, [name])])
+    return name, parse(kind, rest, program, default=default(experiment))
+
+
+def _plain(path: Path | None) -> str:
+    """The name of a file as that of an experiment."""
+    return re.sub(r"[^\w-]+", "-", path.stem) if path else ""
 
 
 def named_first(arguments: Sequence[str], command: str, kind: str, package: str) -> Sequence[str]:

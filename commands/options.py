@@ -1,10 +1,14 @@
 """Options that several commands have."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 
 from hmjax import InvalidInput
 from hmjax.errors import require
 from hmjax.runtime import hosts
+from hmjax.tasks import Images
+from hmjax.tasks.reading import images_of
+from hmjax.tasks.table import Binarise
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,39 @@ class Movie:
 
     def __post_init__(self) -> None:
         require(0 < self.fps <= 50, "fps", self.fps, "must be above 0 and at most 50")
+
+
+@dataclass(frozen=True)
+class OwnImages:
+    """Images of your own to learn: docs/your_own_images.md."""
+
+    images: Path | None = None
+    """File of images: .npy, .npz with images and perhaps labels, or .csv."""
+    test: Path | None = None
+    """File of images to be held out, in place of a share of them."""
+    held_out: float = 0.0
+    """Share of the images to be held out, 0 or more, below 1."""
+    split_seed: int = 0
+    """Seed of what is held out."""
+    threshold: float | None = None
+    """Grey level from which on a pixel is on."""
+    binarise: Binarise = "threshold"
+    """How grey levels become zeros and ones; sample draws them anew whenever they are seen."""
+
+    def task(self) -> Images | None:
+        """The images as a task; none if no file is given.
+
+        Raises:
+          InvalidInput: if a file cannot be read, or something in it does not fit.
+        """
+        options = {each.name: getattr(self, each.name) for each in fields(self)}
+        path = options.pop("images")
+        if path is not None:
+            return images_of(path, **options)
+        for name, value in options.items():
+            plain = value == getattr(OwnImages(), name)
+            require(plain, name.replace("_", "-"), str(value), "needs --images FILE")
+        return None
 
 
 @dataclass(frozen=True)

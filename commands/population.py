@@ -9,7 +9,7 @@ import tyro
 
 import configs
 from commands.arguments import parse_named
-from commands.options import Hosts, Movie
+from commands.options import Hosts, Movie, OwnImages
 from commands.shared import finish
 from hmjax.errors import require
 from hmjax.store import work
@@ -25,6 +25,7 @@ class Population:
     """
 
     study: Annotated[Study, tyro.conf.arg(name="")]
+    own: Annotated[OwnImages, tyro.conf.arg(name="")] = field(default_factory=OwnImages)
     out: Path | None = None
     """Folder of the population; runs/NAME-seedsK-L if not given."""
     overwrite: bool = False
@@ -37,7 +38,7 @@ class Population:
 def main(arguments: Sequence[str]) -> None:
     name, options = parse_named(lambda e: Population(Study(e)), Population, arguments, "population")
     experiment = options.study.experiment
-    default = configs.load(name).seed
+    default = configs.load(name).seed if name else 1
     require(experiment.seed == default, "seed", experiment.seed, "must be left to --first-seed")
     last = options.study.first_seed + options.study.seeds - 1
     swept = "".join(f"-{option.removeprefix('sweep.')}" for option in options.study.swept())

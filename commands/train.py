@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from commands.arguments import parse_named
-from commands.options import Movie
+from commands.options import Movie, OwnImages
 from commands.shared import finish
 from hmjax import Experiment
 from hmjax.store import work
@@ -23,6 +23,7 @@ class Train:
     """
 
     experiment: Annotated[Experiment, tyro.conf.arg(name="")]
+    own: Annotated[OwnImages, tyro.conf.arg(name="")] = field(default_factory=OwnImages)
     out: Path | None = None
     """Folder of the run; runs/NAME-seedK if not given."""
     overwrite: bool = False

@@ -3,12 +3,13 @@
 from hmjax.errors import Diverged, InvalidInput
 from hmjax.exact import exact_log_prob
 from hmjax.experiment import Experiment, Machine
+from hmjax.importance import complete
 from hmjax.machine import Params, generate, init, log_joint, log_recognition, recognise
 from hmjax.measures import Evaluation
 from hmjax.recipes import recipe
 from hmjax.rules import ExactEM, JointStochastic, Reweighted, WakeSleep
 from hmjax.store.files import load_params
-from hmjax.tasks import Bars, Shifter, Tees
+from hmjax.tasks import Bars, Images, Shifter, Tees
 from hmjax.training.population import Population, train, train_population
 from hmjax.version import __version__
 
@@ -18,6 +19,7 @@ __all__ = [
     "Evaluation",
     "ExactEM",
     "Experiment",
+    "Images",
     "InvalidInput",
     "JointStochastic",
     "Machine",
@@ -28,6 +30,7 @@ __all__ = [
     "Tees",
     "WakeSleep",
     "__version__",
+    "complete",
     "exact_log_prob",
     "generate",
     "init",

@@ -13,7 +13,7 @@ from hmjax.errors import MAX_COUNT, require
 from hmjax.measures import Evaluation
 from hmjax.rules import AnyRule, WakeSleep
 from hmjax.settings import Settings
-from hmjax.tasks import Bars, Shifter, Tees
+from hmjax.tasks import AnyTask, Shifter
 
 MAX_SEED = 2**32 - 1
 
@@ -68,7 +68,7 @@ class Experiment(Settings):
 
     name: str
     """What the run is called; its folder is named after it."""
-    task: Shifter | Bars | Tees = field(default_factory=Shifter)
+    task: AnyTask = field(default_factory=Shifter)
     """Where the data come from."""
     machine: Machine = field(default_factory=Machine)
     """The layers."""
@@ -110,22 +110,31 @@ class Experiment(Settings):
 
     @property
     def nll(self) -> str:
-        """The best measure there is of a machine's NLL while it trains, by name."""
-        return "exact_nll_bits" if self.is_exact else "is_nll_bits"
+        """The best measure there is of a machine's NLL while it trains, by name.
+
+        Of images that are held out, where there are some.
+        """
+        return self._exact_nll if self.is_exact else "is_nll_bits"
 
     @property
     def final_nll(self) -> str:
         """The best measure there is of its NLL at the end, by name."""
-        return "exact_nll_bits" if self.is_exact else "annealed_nll_bits"
+        if self.is_exact:
+            return self._exact_nll
+        return "annealed_nll_bits" if self.evaluation.temperatures else "is_nll_bits"
+
+    @property
+    def _exact_nll(self) -> str:
+        return "exact_held_out_nll_bits" if self.task.has_held_out else "exact_nll_bits"
 
 
 class Numbers(NamedTuple):
     """What of an experiment a compiled program is given as numbers, in float32.
 
     Attributes:
-      task: those of the task's numbers that vary, by field.
+      task: those of the task's numbers that vary, by field; of a task with arrays, `table`.
       rule: those of the rule's, by field.
-      visible_bias: what every visible bias starts at.
+      visible_bias: what every visible bias starts at, or each.
       hidden_bias: what the biases of the first hidden layer start at, in both nets.
       weight_scale: standard deviation of the initial weights.
     """
@@ -141,34 +150,43 @@ class Program(NamedTuple):
     """What of an experiment its compiled program depends on; to be hashed.
 
     Attributes:
-      task: the task, with defaults in place of numbers that vary.
+      task: the task, with defaults in place of numbers that vary; its outline.
       rule: the rule, likewise.
       sizes: the layer sizes.
     """
 
-    task: Shifter | Bars | Tees
+    task: Any
     rule: AnyRule
     sizes: tuple[int, ...]
 
 
-def split(experiment: Experiment, varying: Collection[str] = ()) -> tuple[Program, Numbers]:
+def split(
+    experiment: Experiment, varying: Collection[str] = (), tasks: Sequence[Any] = ()
+) -> tuple[Program, Numbers]:
     """Parts an experiment into its program and its numbers.
 
     Args:
       experiment: to be parted.
       varying: fields of the task or the rule, of those in their `numbers()`, to be numbers. A
         compiled program is faster with constants in their place, to the same bits.
+      tasks: those that the program serves, if not the experiment's alone.
     """
     task, rule = experiment.task, experiment.rule
-    of_task, of_rule = (
-        {name: np.float32(value) for name, value in settings.numbers().items() if name in varying}
-        for settings in (task, rule)
-    )
-    scale, bias = experiment.machine.weight_scale, experiment.machine.visible_bias
+
+    def given(numbers: Mapping[str, float]) -> dict[str, Any]:
+        return {name: np.float32(value) for name, value in numbers.items() if name in varying}
+
+    of_task, of_rule = given(task.numbers()), given(rule.numbers())
+    scale = experiment.machine.weight_scale
+    bias: Any = experiment.machine.visible_bias
     if bias is None:
-        bias = math.log(task.p_on / (1 - task.p_on))
+        bias = task.visible_logit
+    by_default = _by_default(task, of_task)
+    outline = by_default.outline(tasks or (task,))
+    if outline is not by_default:
+        of_task["table"] = np.int32(tasks.index(task) if tasks else 0)
     return (
-        Program(_by_default(task, of_task), _by_default(rule, of_rule), experiment.sizes),
+        Program(outline, _by_default(rule, of_rule), experiment.sizes),
         Numbers(
             of_task,
             of_rule,

@@ -15,6 +15,8 @@ Source: Neal, Connectionist learning of belief networks, Artificial Intelligence
 
 import functools
 import operator
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +27,20 @@ from hmjax.machine import Layer, Noise, Params, States
 _MOST = 20.0  # nats against a unit that are told apart: the product of four is finite
 
 _FACTORS = 4  # of a product that one logarithm is taken of
+
+
+class _Evidence(NamedTuple):
+    """States of other units that the units of a layer predict.
+
+    Attributes:
+      layer: the weights from the layer to them.
+      states: `[n, n_out]`.
+      power: of their probability.
+    """
+
+    layer: Layer
+    states: jax.Array
+    power: float | jax.Array
 
 
 def sweep(noise: Noise, params: Params, states: States, power: float | jax.Array = 1.0) -> States:
@@ -41,56 +57,77 @@ def sweep(noise: Noise, params: Params, states: States, power: float | jax.Array
     """
     after = list(states)
     for level, (layer, of_layer) in enumerate(zip(params.generative, noise, strict=True), 1):
-        above = params.generative[level:]
-        prior = machine.logits(above[0], after[level + 1]) if above else params.prior.bias[None]
-        after[level] = _sweep_layer(
-            of_layer, layer, prior, after[level - 1], after[level], 1.0 if level > 1 else power
-        )
+        below = _Evidence(layer, after[level - 1], 1.0 if level > 1 else power)
+        prior = _from_above(params, after, level)
+        after[level] = _sweep_layer(of_layer, prior, after[level], [below])
     return tuple(after)
 
 
+def bridging_sweep(
+    noise: Noise, params: Params, states: States, power: float | jax.Array
+) -> States:
+    """`sweep` of what lies between q and p: p(x)^power q(x_1, ..., x_L | x_0)^(1 - power)."""
+    after, rest = list(states), 1 - power
+    levels = zip(params.generative, params.recognition, noise, strict=True)
+    for level, (generative, recognition, of_layer) in enumerate(levels, 1):
+        below = after[level - 1]
+        prior = power * _from_above(params, after, level)
+        prior += rest * machine.logits(recognition, below)
+        evidence = [_Evidence(generative, below, power)]
+        if level < len(params.recognition):
+            evidence.append(_Evidence(params.recognition[level], after[level + 1], rest))
+        after[level] = _sweep_layer(of_layer, prior, after[level], evidence)
+    return tuple(after)
+
+
+def _from_above(params: Params, states: Sequence[jax.Array], level: int) -> jax.Array:
+    """The logits of a layer given what is above it, `[n, n_l]`, or `[1, n_L]` at the top."""
+    if level == len(params.generative):
+        return params.prior.bias[None]
+    return machine.logits(params.generative[level], states[level + 1])
+
+
 def _sweep_layer(
-    noise: jax.Array,
-    layer: Layer,
-    prior: jax.Array,
-    below: jax.Array,
-    units: jax.Array,
-    power: float | jax.Array,
+    noise: jax.Array, prior: jax.Array, units: jax.Array, evidence: Sequence[_Evidence]
 ) -> jax.Array:
-    """Draws the units `[n, n_in]` of a layer anew, which predict the states below by `layer`.
+    """Draws the units `[n, n_in]` of a layer anew.
 
     Args:
       noise: `[n, n_in]`.
-      layer: the weights from them.
-      prior: their logits, given what is above, `[n, n_in]` or `[1, n_in]`.
-      below: `[n, n_out]`.
+      prior: their logits without the evidence, `[n, n_in]` or `[1, n_in]`.
       units: as they are.
-      power: of the evidence.
+      evidence: what they predict.
     """
-    against = 1 - 2 * below  # a logit times this speaks against the state of the unit below
     prior = jnp.broadcast_to(prior, units.shape)
+    # A logit times this speaks against the state that is predicted.
+    against = [1 - 2 * each.states for each in evidence]
 
     def unit(j: jax.Array, carry: tuple) -> tuple:
-        logit, odds, units = carry
-        weight, now, ahead, uniform = (
-            jax.lax.dynamic_index_in_dim(array, j, axis, keepdims=False)
-            for array, axis in ((layer.weight, 0), (units, 1), (prior, 1), (noise, 1))
+        units, tables = carry
+        now, ahead, uniform = (
+            jax.lax.dynamic_index_in_dim(array, j, 1, keepdims=False)
+            for array in (units, prior, noise)
         )
-        turned = 1 - 2 * now
-        other_logit = logit + against * weight[None] * turned[:, None]
-        other_odds = _odds(other_logit)
-        # log p(below | the unit as it is) - log p(below | the unit turned), then on less off.
-        evidence = _log_ratio(1 + other_odds, 1 + odds) * -turned
-        new = machine.fire(ahead + power * evidence, uniform)
+        turned, others = 1 - 2 * now, []
+        for (logit, odds), sign, (layer, _, power) in zip(tables, against, evidence, strict=True):
+            weight = jax.lax.dynamic_index_in_dim(layer.weight, j, 0, keepdims=False)
+            other_logit = logit + sign * weight[None] * turned[:, None]
+            others.append((other_logit, _odds(other_logit)))
+            # log p(states | the unit as it is) - log p(states | the unit turned), on less off.
+            ahead = ahead + power * (_log_ratio(1 + others[-1][1], 1 + odds) * -turned)
+        new = machine.fire(ahead, uniform)
         is_turned = (new != now)[:, None]
-        return (
-            jnp.where(is_turned, other_logit, logit),
-            jnp.where(is_turned, other_odds, odds),
-            jax.lax.dynamic_update_index_in_dim(units, new, j, axis=1),
+        tables = jax.tree.map(
+            lambda other, table: jnp.where(is_turned, other, table), others, tables
         )
+        return jax.lax.dynamic_update_index_in_dim(units, new, j, axis=1), tables
 
-    logit = against * machine.logits(layer, units)
-    return jax.lax.fori_loop(0, units.shape[1], unit, (logit, _odds(logit), units))[-1]
+    logits = [
+        sign * machine.logits(each.layer, units)
+        for sign, each in zip(against, evidence, strict=True)
+    ]
+    begin = units, [(logit, _odds(logit)) for logit in logits]
+    return jax.lax.fori_loop(0, units.shape[1], unit, begin)[0]
 
 
 def _odds(logit: jax.Array) -> jax.Array:

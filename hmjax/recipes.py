@@ -71,3 +71,18 @@ def recipe(
         rule=JointStochastic(**(settings | rule)),
         steps=steps,
     )
+
+
+def own_images(
+    name: str, task: Any, hidden: tuple[int, ...] = (64,), top: int = 16, *, steps: int = 200_000
+) -> Experiment:
+    """An experiment on images of one's own."""
+    rule = JointStochastic(
+        samples=5,
+        batch=10,
+        weight_decay=2e-4,
+        decay_at=steps * 6 // 10,
+        decay_over=steps - steps * 6 // 10,
+        decay_factor=0.01,
+    )
+    return Experiment(name, task=task, machine=Machine(hidden, top), rule=rule, steps=steps)

@@ -21,9 +21,10 @@ from hmjax.errors import InvalidInput
 
 T = TypeVar("T")
 
-SCHEMA = 4
+SCHEMA = 5
 """Of `config.json`. The first had no number, and `results.json` beside it was not sealed; in the
-second, exact EM was called Oracle; in the third, experiments could restart.
+second, exact EM was called Oracle; in the third, experiments could
+restart; in the fourth, weights had no prior and there were no images of one's own.
 
 A field that is newer than the first schema carries the schema that it came with, and the value that
 stands for what was done before, where that is not its default:
@@ -72,9 +73,14 @@ def as_type(annotation: Any, value: Any, name: str) -> Any:
 
 
 def to_json(settings: Any) -> dict[str, Any]:
-    """A dataclass of settings as JSON values, each with the name of its class as `kind`."""
+    """A dataclass of settings as JSON values, each with the name of its class as `kind`.
+
+    A value that has a `to_json` of its own is what that gives.
+    """
 
     def plain(value: Any) -> Any:
+        if hasattr(value, "to_json"):
+            return value.to_json()
         if not dataclasses.is_dataclass(value):
             return list(value) if isinstance(value, tuple) else value
         fields = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}

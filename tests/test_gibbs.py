@@ -52,18 +52,30 @@ def test_each_conditional_is_that_of_enumeration(sizes, power):
         assert share == pytest.approx(on / (on + off), abs=1 / grid)
 
 
-@pytest.mark.parametrize("sizes", [slow(SIZES[0]), SIZES[1], slow(SIZES[2])])
-def test_a_sweep_leaves_the_posterior_as_it_is(sizes):
+@pytest.mark.parametrize(
+    ("sizes", "power"),
+    [
+        *(slow(SIZES[0], None), (SIZES[1], None), slow(SIZES[2], None)),
+        *(slow(SIZES[0], 0.4), slow(SIZES[1], 0.4), (SIZES[2], 0.4)),
+    ],
+)
+def test_a_sweep_leaves_what_it_samples_as_it_is(sizes, power):
+    # The posterior, or with a power a distribution between q and that.
     params = random_params(jax.random.key(3), sizes, 1.0)
     image = np.asarray(jax.random.bernoulli(jax.random.key(4), 0.5, (sizes[0],)), np.float32)
     states = every_state(sizes)
     is_image = (np.asarray(states[0]) == image).all(axis=1)
     posterior = joint(params, sizes) * is_image
+    swept = gibbs.sweep
+    if power is not None:
+        log_recognition = np.asarray(machine.log_recognition(params, states), float)
+        posterior = posterior**power * np.exp((1 - power) * log_recognition)
+        swept = functools.partial(gibbs.bridging_sweep, power=power)
     posterior /= posterior.sum()
     n = 40_000
     drawn = np.random.default_rng(0).choice(len(posterior), n, p=posterior)
     begin = tuple(x[drawn] for x in states)
-    after = jax.jit(gibbs.sweep)(noise_of(jax.random.key(5), sizes, n), params, begin)
+    after = jax.jit(swept)(noise_of(jax.random.key(5), sizes, n), params, begin)
     np.testing.assert_array_equal(after[0], begin[0])
     assert_frequencies(as_index(after), posterior, sigmas=5)
     # And it moves.

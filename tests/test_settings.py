@@ -121,7 +121,8 @@ def test_seeds_are_any_whole_numbers():
 
 
 def test_folders_may_be_named_by_strings(tmp_path):
-    experiment = hmjax.Experiment("x", task=hmjax.Shifter(width=3), steps=10)
+    machine = hmjax.Machine((4,), 4)
+    experiment = hmjax.Experiment("x", task=hmjax.Shifter(width=3), machine=machine, steps=10)
     folder = str(tmp_path / "run")
     work.create(experiment, folder)
     assert work.read_settings(folder) == experiment

@@ -29,8 +29,7 @@ comparison = Comparison(
     about=(
         "The recipe where the task or the machine is larger, beside plain wake-sleep. Only the "
         "machines of 8 x 8 pixels are small enough to enumerate. By chance one direction in four "
-        "is named correctly. The NLL is annealed by 200 temperatures, for plain wake-sleep by 50: "
-        "the fewer, the higher it reads."
+        "is named correctly. The NLL is annealed by 200 temperatures, for plain wake-sleep by 50."
     ),
     arms=(
         Arm("four directions, 32-48-4: wake-sleep", Study(_plain(four_directions.experiment))),

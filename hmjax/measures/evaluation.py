@@ -5,7 +5,7 @@ two classes, "right" is the class of the higher label: right for the shifter, ve
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -13,24 +13,32 @@ import jax.numpy as jnp
 import numpy as np
 
 from hmjax import exact, machine
-from hmjax.importance import annealed, importance_sampled
+from hmjax.errors import MAX_COUNT
+from hmjax.importance import Samples, annealed, importance_sampled
 from hmjax.machine import Params
 from hmjax.measures.fantasies import selectivity, shown_exactly, variants
 from hmjax.measures.recovery import class_recovery
 from hmjax.measures.settings import Evaluation
-from hmjax.measures.table import MEASURES, shape_of
+from hmjax.measures.table import MEASURES, measures_of, shape_of
 from hmjax.measures.units import NATS_PER_BIT
 from hmjax.runtime.ambient import own_generator
+from hmjax.runtime.cipher import key_of
 from hmjax.tasks import Task
 
 Measures = dict[str, Any]
 """Arrays by name; a measure that has no meaning for a machine or a task is NaN."""
 
 
+_OF_FANTASIES = "fantasies", "shown_given_top", "selectivity"
+
+_EXACT_OF_FANTASIES = tuple(f"{name}_exact" for name in _OF_FANTASIES)
+
+
 class Data(NamedTuple):
-    """How probable the images of a task's support are, in float32.
+    """The images of a task's support and how probable they are, in float32.
 
     Attributes:
+      images: `[n, n_0]`; those of its support, if `None`.
       probabilities: `[n]`, summing to 1.
       class_given_image: `[n, classes]`, P(class | image).
       entropy_bits: `[]`, of the data.
@@ -39,6 +47,7 @@ class Data(NamedTuple):
     probabilities: Any
     class_given_image: Any
     entropy_bits: Any
+    images: Any = None
 
 
 def data_of(task: Task) -> Data:
@@ -46,6 +55,13 @@ def data_of(task: Task) -> Data:
     support = task.support()
     known = support.probabilities, support.class_given_image, task.entropy_bits
     return Data(*(np.float32(each) for each in known))
+
+
+def _own_data(task: Task, numbers: Mapping[str, Any]) -> Data:
+    """That of a task with arrays, among those that are given."""
+    known = (numbers[name][numbers["table"]] for name in (*Data._fields[:-1], "images"))
+    data = Data(*known)
+    return data._replace(images=data.images.astype(jnp.float32))
 
 
 def evaluate(
@@ -79,12 +95,16 @@ def evaluate(
     Returns:
       Float32 arrays by name, scalars unless said otherwise:
         is_nll_bits, exact_nll_bits, kl_bits, elbo_bits: averages over the data, in bits an image.
-        is_effective_samples: the effective sample size behind the first, averaged over images.
+        is_effective_samples, is_error_bits: the effective sample size behind the first, averaged
+          over images, and its standard error.
         annealed_nll_bits, annealed_error_bits, annealed_effective_runs: the NLL by annealed
           importance sampling, where there is none by enumeration; its standard error; and how many
           runs an image are worth something (see `by_annealing`).
         direction_recovery_annealed: where there is none by enumeration, by E_p[x_L | v] on the
           held-out images, by the same runs.
+        exact_held_out_nll_bits, is_training_nll_bits, annealed_training_nll_bits: of a task with
+          images that are held out, the NLL on the others, where `exact_nll_bits` is that of what is
+          trained on, and `is_nll_bits` and `annealed_nll_bits` that of what is not.
         direction_recovery: by sampled E_q[x_L | v] on the held-out images.
         direction_recovery_exact, direction_recovery_posterior: over the support, by exact
           E_q[x_L | v] and by exact E_p[x_L | v].
@@ -95,7 +115,7 @@ def evaluate(
     """
     with own_generator():
         key_importance, key_fantasies = jax.random.split(key)
-    measured = enumerated(params, task, data)
+    measured = enumerated(params, task, data, numbers)
     is_exact = exact.is_enumerable(machine.sizes_of(params), task.images)
     if sampled or not is_exact:
         keys = key_importance, key_held_out
@@ -103,12 +123,11 @@ def evaluate(
             *keys, params, samples, task=task, evaluation=evaluation, numbers=numbers
         )
         if not final:
-            del on_held_out["is_effective_samples"]
+            del on_held_out["is_effective_samples"], on_held_out["is_error_bits"]
         measured = on_held_out | measured
     if final:
-        measured |= by_annealing(
-            *(key_importance, key_held_out), params, task=task, evaluation=evaluation
-        )
+        keys = key_importance, key_held_out
+        measured |= by_annealing(*keys, params, task=task, evaluation=evaluation, numbers=numbers)
     if sampled:
         measured |= dreamt(key_fantasies, params, task=task, fantasies=evaluation.fantasies)
     return measured
@@ -125,48 +144,89 @@ def held_out(
     numbers: Mapping[str, Any] | None = None,
 ) -> Measures:
     """The measures of `evaluate` on held-out images, by samples of the recognition net."""
-    images, labels = task.sample(key_held_out, evaluation.held_out, numbers)
+    images, labels, weights = task.unseen(key_held_out, evaluation.held_out, numbers)
     sampled = importance_sampled(key_importance, params, images, samples)
-    return {
-        "is_nll_bits": -jnp.mean(sampled.estimate.log_prob) / NATS_PER_BIT,
-        "is_effective_samples": jnp.mean(sampled.estimate.effective),
-        "direction_recovery": _labels_recovered(sampled.mean_top, labels, task),
+    surprise = -sampled.estimate.log_prob / NATS_PER_BIT
+    measured = {
+        "is_nll_bits": _mean(surprise, weights),
+        "is_effective_samples": _mean(sampled.estimate.effective, weights),
+        "is_error_bits": _error(surprise, weights),
+        "direction_recovery": _labels_recovered(sampled.mean_top, labels, weights, task),
     }
+    if task.has_held_out:
+        images, _ = task.sample(key_held_out, evaluation.held_out, numbers)
+        log_prob = importance_sampled(key_importance, params, images, samples).estimate.log_prob
+        measured["is_training_nll_bits"] = -jnp.mean(log_prob) / NATS_PER_BIT
+    return measured
 
 
 def by_annealing(
-    key: jax.Array, key_held_out: jax.Array, params: Params, *, task: Task, evaluation: Evaluation
+    key: jax.Array,
+    key_held_out: jax.Array,
+    params: Params,
+    *,
+    task: Task,
+    evaluation: Evaluation,
+    numbers: Mapping[str, Any] | None = None,
 ) -> Measures:
     """The measures of `evaluate` by annealed importance sampling; NaN where there are exact ones.
 
-    The NLL is the entropy of the data and, averaged over the held-out images, log p_data(v) -
-    log p(v). That varies less than log p(v), which differs from image to image as the data do.
+    The NLL is the mean of `Task.surprise_bits` over images that are held out.
     """
-    names = [each.name for each in MEASURES.values() if each.is_annealed]
-    if exact.is_enumerable(machine.sizes_of(params), task.images):
+    names = [each.name for each in measures_of(task) if each.is_annealed]
+    sizes, temperatures = machine.sizes_of(params), evaluation.temperatures
+    if exact.is_enumerable(sizes, task.images) or not temperatures:
         return dict.fromkeys(names, jnp.asarray(jnp.nan, jnp.float32))
-    images, labels = task.sample(key_held_out, evaluation.held_out)
-    runs, temperatures = evaluation.annealed_runs, evaluation.temperatures
-    samples = annealed(key, params, images, runs=runs, temperatures=temperatures)
-    estimate = samples.estimate
-    above = (task.log_prob(images) - estimate.log_prob) / NATS_PER_BIT
-    error = jnp.std(above, ddof=1) / math.sqrt(len(images))
-    nll = task.entropy_bits + jnp.mean(above)
-    recovery = _labels_recovered(samples.mean_top, labels, task)
-    return dict(zip(names, (nll, error, jnp.mean(estimate.effective), recovery), strict=True))
+
+    def samples(images: jax.Array) -> tuple[Samples, jax.Array]:
+        runs = evaluation.annealed_runs
+        found = annealed(key, params, images, runs=runs, temperatures=temperatures)
+        return found, task.surprise_bits(images, found.estimate.log_prob)
+
+    images, labels, weights = task.unseen(key_held_out, evaluation.held_out, numbers)
+    found, surprise = samples(images)
+    measured = {
+        "annealed_nll_bits": _mean(surprise, weights),
+        "annealed_error_bits": _error(surprise, weights),
+        "annealed_effective_runs": _mean(found.estimate.effective, weights),
+        "direction_recovery_annealed": _labels_recovered(found.mean_top, labels, weights, task),
+    }
+    if task.has_held_out:
+        images, _ = task.sample(key_held_out, evaluation.held_out, numbers)
+        measured["annealed_training_nll_bits"] = jnp.mean(samples(images)[1])
+    return measured
 
 
-def _labels_recovered(mean_top: jax.Array, labels: jax.Array, task: Task) -> jax.Array:
+def _mean(values: jax.Array, weights: jax.Array | None) -> jax.Array:
+    return jnp.mean(values) if weights is None else jnp.sum(weights * values)
+
+
+def _error(values: jax.Array, weights: jax.Array | None) -> jax.Array:
+    """The standard error of `_mean`, over images."""
+    if weights is None:
+        return jnp.std(values, ddof=1) / math.sqrt(len(values))
+    squares = jnp.sum(weights * (values - _mean(values, weights)) ** 2)
+    n = jnp.sum(weights > 0)
+    return jnp.sqrt(squares / (n - 1))
+
+
+def _labels_recovered(
+    mean_top: jax.Array, labels: jax.Array, weights: jax.Array | None, task: Task
+) -> jax.Array:
     """How well mean top states `[n, n_L]` of images tell their labels `[n]` apart."""
     named = labels[:, None] == jnp.asarray(task.class_labels, jnp.int32)[None]
-    share = jnp.full(len(labels), 1 / len(labels), jnp.float32)
-    return class_recovery(mean_top, share, named.astype(jnp.float32))
+    if weights is None:
+        weights = jnp.full(len(labels), 1 / len(labels), jnp.float32)
+    return class_recovery(mean_top, weights, named.astype(jnp.float32))
 
 
 def dreamt(key: jax.Array, params: Params, *, task: Task, fantasies: int) -> Measures:
     """The measures of `evaluate` on so many fantasies, with the top free and held."""
+    tops, classes = params.prior.bias.size, len(task.class_labels)
+    if not task.can_show:
+        return _unknown(_OF_FANTASIES, tops, classes)
     with own_generator():
-        keys = jax.random.split(key, params.prior.bias.size + 2)
+        keys = jax.random.split(key, tops + 2)
 
     def show(key: jax.Array, params: Params) -> jax.Array:
         return jnp.mean(task.shows(machine.generate(key, params, fantasies)[0]), axis=0)
@@ -179,33 +239,38 @@ def dreamt(key: jax.Array, params: Params, *, task: Task, fantasies: int) -> Mea
     }
 
 
-def enumerated(params: Params, task: Task, data: Data | None = None) -> Measures:
+def enumerated(
+    params: Params,
+    task: Task,
+    data: Data | None = None,
+    numbers: Mapping[str, Any] | None = None,
+) -> Measures:
     """The measures of `evaluate` by enumeration; NaN where a layer is too large for it.
 
     Args:
       params: the machine.
       task: gives the images, and says what they show.
       data: of another task that differs from it in its numbers only; its own if not given.
+      numbers: of the task, with its arrays if it has some.
     """
     sizes = machine.sizes_of(params)
     tops, classes = sizes[-1], len(task.class_labels)
     if not exact.is_enumerable(sizes, task.images):
-        return {
-            each.name: jnp.full(shape_of(each, tops, classes), jnp.nan, jnp.float32)
-            for each in MEASURES.values()
-            if each.is_exact
-        }
+        names = [each.name for each in measures_of(task) if each.is_exact]
+        return _unknown(names, tops, classes)
 
-    p_data, class_given_image, entropy = data_of(task) if data is None else data
-    images = jnp.asarray(task.support().images)
+    if numbers and "images" in numbers:
+        data = _own_data(task, numbers)
+    data = data_of(task) if data is None else data
+    p_data, class_given_image, entropy, images = data
+    images = jnp.asarray(task.support().images) if images is None else images
     # One after the other, so that their tables take the same memory.
     posterior = exact.generative_posterior(params, images)
     params, posterior = jax.lax.optimization_barrier((params, posterior))
     bound = exact.recognition_bound(params, images)
     params, bound = jax.lax.optimization_barrier((params, bound))
-    shown_given_top, shown = shown_exactly(params, task)
     nll_bits = -jnp.sum(p_data * posterior.log_prob) / NATS_PER_BIT
-    return {
+    measured = {
         "exact_nll_bits": nll_bits,
         "kl_bits": nll_bits - entropy,
         "elbo_bits": jnp.sum(p_data * bound.elbo) / NATS_PER_BIT,
@@ -213,7 +278,22 @@ def enumerated(params: Params, task: Task, data: Data | None = None) -> Measures
         "direction_recovery_posterior": class_recovery(
             posterior.mean_top, p_data, class_given_image
         ),
+    }
+    if task.has_held_out:
+        unseen, _, weights = task.unseen(key_of(0), MAX_COUNT, numbers)
+        log_prob = exact.exact_log_prob(params, unseen)
+        measured["exact_held_out_nll_bits"] = -_mean(log_prob, weights) / NATS_PER_BIT
+    if not task.can_show:
+        return measured | _unknown(_EXACT_OF_FANTASIES, tops, classes)
+    shown_given_top, shown = shown_exactly(params, task)
+    return measured | {
         "fantasies_exact": shown,
         "shown_given_top_exact": shown_given_top,
         "selectivity_exact": selectivity(shown_given_top, task),
     }
+
+
+def _unknown(names: Sequence[str], tops: int, classes: int) -> Measures:
+    """Measures that are not known of a machine with so many top units."""
+    shapes = {name: shape_of(MEASURES[name], tops, classes) for name in names}
+    return {name: jnp.full(shape, jnp.nan, jnp.float32) for name, shape in shapes.items()}

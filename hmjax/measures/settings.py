@@ -31,7 +31,7 @@ class Evaluation(Settings):
     """Runs an image of annealed importance sampling at the end, where nothing exact is known; at
     least 2."""
     temperatures: int = field(default=200, metadata={"since": 4})
-    """Temperatures of such a run, at least 1."""
+    """Temperatures of such a run; 0 for none, where that would take too long."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -42,7 +42,7 @@ class Evaluation(Settings):
             ("final_samples", 1),
             ("fantasies", 1),
             ("annealed_runs", 2),
-            ("temperatures", 1),
+            ("temperatures", 0),
         ):
             value = getattr(self, setting)
             name = self.OPTIONS + setting.replace("_", "-")

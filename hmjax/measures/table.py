@@ -6,6 +6,8 @@ Results, statistics and what is printed read it. One more measure is a line here
 
 from typing import Literal, NamedTuple
 
+from hmjax.tasks import Task
+
 
 class Measure(NamedTuple):
     """A measure of one machine.
@@ -21,6 +23,7 @@ class Measure(NamedTuple):
         schema; in results from before they are `None`.
       is_annealed: whether it is by annealed importance sampling, and so known only of what cannot
         be enumerated.
+      of_held_out: whether only a task with images that are held out has it.
     """
 
     name: str
@@ -30,10 +33,17 @@ class Measure(NamedTuple):
     axes: tuple[Literal["top", "held", "shown"], ...] = ()
     is_final: bool = False
     is_annealed: bool = False
+    of_held_out: bool = False
 
 
 def _annealed(name: str, label: str, better: Literal["lower", "higher"] | None) -> Measure:
-    return Measure(name, label, better, is_exact=False, is_final=True, is_annealed=True)
+    return Measure(
+        *(name, label, better),
+        is_exact=False,
+        is_final=True,
+        is_annealed=True,
+        of_held_out="training" in name,
+    )
 
 
 MEASURES = {
@@ -43,12 +53,23 @@ MEASURES = {
         Measure(
             *("is_effective_samples", "effective importance samples", None, False), is_final=True
         ),
+        Measure("is_error_bits", "its standard error (bits)", None, False, is_final=True),
+        Measure(
+            *("is_training_nll_bits", "NLL of training images, importance-sampled (bits)"),
+            *("lower", False),
+            of_held_out=True,
+        ),
+        Measure(
+            *("exact_held_out_nll_bits", "NLL of held-out images, exact (bits)", "lower", True),
+            of_held_out=True,
+        ),
         Measure("exact_nll_bits", "NLL, exact (bits)", "lower", True),
         Measure("kl_bits", "KL to the data, exact (bits)", "lower", True),
         Measure("elbo_bits", "ELBO, exact (bits)", "higher", True),
         _annealed("annealed_nll_bits", "NLL, annealed (bits)", "lower"),
         _annealed("annealed_error_bits", "its standard error (bits)", None),
         _annealed("annealed_effective_runs", "effective annealed runs", None),
+        _annealed("annealed_training_nll_bits", "NLL of training images, annealed (bits)", "lower"),
         _annealed("direction_recovery_annealed", "recovery, posterior, annealed", "higher"),
         Measure("direction_recovery", "recovery, sampled", "higher", False),
         Measure("direction_recovery_exact", "recovery, exact", "higher", True),
@@ -64,6 +85,11 @@ MEASURES = {
 
 STRONGEST = Measure("strongest_selectivity", "strongest |selectivity|, exact", "higher", True)
 """Of a machine of a study: that of its top units."""
+
+
+def measures_of(task: Task) -> list[Measure]:
+    """Those that machines on a task have."""
+    return [each for each in MEASURES.values() if task.has_held_out or not each.of_held_out]
 
 
 def shape_of(measure: Measure, tops: int, classes: int) -> tuple[int, ...]:

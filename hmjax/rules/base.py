@@ -102,6 +102,9 @@ class Descent(Settings):
     """Factors on the rates of each layer, lowest first, and of the prior, above 0; 1 if none."""
     non_negative: bool = False
     """Hold the generative weights onto the visible units at 0 or above."""
+    weight_decay: float = field(default=0.0, metadata={"since": 5})
+    """What weights shrink by, as a share of the rate, in both nets; 0 or more. It is a normal prior
+    on them, of variance 1 / (images * weight-decay)."""
     hold: int = field(default=0, metadata={"since": 4})
     """Steps, from the first, in which of the generative net only the visible weights learn; 0 or
     more."""
@@ -131,6 +134,8 @@ class Descent(Settings):
             require(0 < value < math.inf, f"rule.{name}", value, "must be above 0 and finite")
         share = self.hold_bias
         require(0 <= share < math.inf, "rule.hold-bias", share, "must be 0 or more, and finite")
+        decay = self.weight_decay
+        require(0 <= decay < math.inf, "rule.weight-decay", decay, "must be 0 or more, and finite")
         factors = self.layer_rates
         require(
             not self.hold or not factors, "rule.layer-rates", factors, "must be none with a hold"
@@ -199,6 +204,7 @@ class Descent(Settings):
         def generative(state: State, gradient: tuple[tuple[Layer, ...], Prior]) -> State:
             params = state.params
             before = params.generative, params.prior
+            gradient = self._with_prior(gradient[0], params.generative), gradient[1]
             (layers, prior), opt_state = of_generative.update(gradient, state.generative, before)
             *layers, prior = self._by_layer((*layers, prior))
             layers, prior = optax.apply_updates(before, (tuple(layers), prior))
@@ -210,12 +216,24 @@ class Descent(Settings):
 
         def recognition(state: State, gradient: tuple[Layer, ...]) -> State:
             params = state.params
+            gradient = self._with_prior(gradient, params.recognition)
             layers, opt_state = of_recognition.update(gradient, state.recognition)
             layers = optax.apply_updates(params.recognition, self._by_layer(layers))
             params = params._replace(recognition=layers)
             return state._replace(params=params, recognition=opt_state)
 
         return Updates(init, generative, recognition)
+
+    def _with_prior(
+        self, gradient: tuple[Layer, ...], layers: tuple[Layer, ...]
+    ) -> tuple[Layer, ...]:
+        """The gradient with that of the prior on the weights."""
+        if not self.weight_decay:
+            return gradient
+        return tuple(
+            each._replace(weight=each.weight + np.float32(self.weight_decay) * layer.weight)
+            for each, layer in zip(gradient, layers, strict=True)
+        )
 
     def _by_layer(self, updates: tuple[Any, ...]) -> tuple[Any, ...]:
         if not self.layer_rates:

@@ -85,6 +85,18 @@ def read_json(path: Path) -> Any:
         raise InvalidInput(f"{path} is not a readable JSON file: {error}") from None
 
 
+def read_bytes(path: Path) -> bytes:
+    """What is in a file.
+
+    Raises:
+      InvalidInput: if it is missing or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}") from None
+
+
 def write_arrays(path: Path, tree: Any) -> None:
     """Writes a pytree as `.npz`, each array named by its path in the tree."""
     arrays: dict[str, Any] = {name: np.asarray(leaf) for name, leaf in _named(tree)}

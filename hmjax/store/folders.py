@@ -17,8 +17,11 @@ from hmjax.store import files
 from hmjax.store.environment import environment, fingerprint
 from hmjax.store.locks import check_free_within, taken
 from hmjax.study.sweeps import Study
+from hmjax.tasks import Images, Table
 
 P = TypeVar("P")
+
+_DATA = "data.npz"  # the images of a task that has some
 
 _CHECKPOINT_SECONDS = 1.0  # between checkpoints; what a kill can lose
 
@@ -37,16 +40,18 @@ def create(settings: Any, folder: Path, *, overwrite: bool) -> None:
     """
     config = {"schema": SCHEMA} | to_json(settings)
     made = environment() | {"config": fingerprint(config)}
+    contents: dict[str, Any] = {"config.json": config, "environment.json": made}
+    experiment = settings.experiment if isinstance(settings, Study) else settings
+    if isinstance(experiment.task, Images):
+        contents[_DATA] = experiment.task.table.arrays()
     with taken(folder, new=True):
         try:
-            _create(folder.resolve(), config, made, str(folder), overwrite)
+            _create(folder.resolve(), contents, str(folder), overwrite)
         except OSError as error:
             raise InvalidInput(f"out is {str(folder)!r}: cannot be written: {error}") from None
 
 
-def _create(
-    place: Path, config: Mapping[str, Any], made: Mapping[str, Any], name: str, overwrite: bool
-) -> None:
+def _create(place: Path, contents: Mapping[str, Any], name: str, overwrite: bool) -> None:
     _put_back(place)
     if place.exists() and not (place.is_dir() and not any(place.iterdir())):
         is_run = (place / "config.json").is_file()
@@ -60,7 +65,7 @@ def _create(
         check_free_within(place)
     away = not Path.cwd().is_relative_to(place)
     require(away, "out", name, "must not be the folder that you are in")
-    _replace(place, {"config.json": config, "environment.json": made})
+    _replace(place, contents)
 
 
 def _put_back(place: Path) -> None:
@@ -77,13 +82,14 @@ def _put_back(place: Path) -> None:
 
 
 def _replace(place: Path, contents: Mapping[str, Any]) -> None:
-    """Puts a new folder with JSON files in the place of what may be there, by renaming."""
+    """Puts a new folder with files in the place of what may be there, by renaming."""
     unique = secrets.token_hex(4)
     new, old = (place.with_name(f".{place.name}.{unique}-{which}") for which in ("new", "old"))
     try:
         new.mkdir()
         for name, content in contents.items():
-            files.write_json(new / name, content)
+            write = files.write_json if name.endswith(".json") else files.write_arrays
+            write(new / name, content)
         if place.exists():
             place.rename(old)
         try:
@@ -114,13 +120,19 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def settings_of(folder: Path, config: Mapping[str, Any], kind: type | None = None) -> Any:
+def settings_of(
+    folder: Path,
+    config: Mapping[str, Any],
+    kind: type | None = None,
+    read: Callable[[Path], bytes] = files.read_bytes,
+) -> Any:
     """The experiment or study that a folder's `config.json` holds.
 
     Args:
       folder: of a run or a study.
       config: the content of its `config.json`.
       kind: `Experiment` or `Study`, if it is to be one of them.
+      read: what reads the file of its images, if it has one.
 
     Raises:
       InvalidInput: if it is not, or cannot be read.
@@ -128,7 +140,27 @@ def settings_of(folder: Path, config: Mapping[str, Any], kind: type | None = Non
     held = Study if config["kind"] == Study.__name__ else Experiment
     if kind not in (None, held):
         raise InvalidInput(f"{folder} {_OTHER[held].format(folder=folder)}")
-    return from_json(held, folder / "config.json", config)
+    return from_json(held, folder / "config.json", _with_table(folder, config, read))
+
+
+def _with_table(folder: Path, content: Any, read: Callable[[Path], bytes]) -> Any:
+    """The content of a `config.json`, with the images of `data.npz` where it names them.
+
+    Raises:
+      InvalidInput: if these are others, or cannot be read.
+    """
+    if not isinstance(content, Mapping):
+        return content
+    if content.get("kind") != Table.__name__:
+        return {name: _with_table(folder, value, read) for name, value in content.items()}
+    path = folder / _DATA
+    try:
+        table = Table.from_arrays(files.read_arrays(path, read(path)))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidInput(f"{path} holds no images: {error}") from None
+    if table.digest != content.get("digest"):
+        raise InvalidInput(f"{path} does not hold the images that config.json beside it names")
+    return table
 
 
 def settings_here(folder: Path) -> Any:

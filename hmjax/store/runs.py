@@ -30,7 +30,7 @@ PROMISED = (
     *("task", "classes", "sizes", "seed", "steps", "entropy_bits"),
     *("train_seconds", "total_seconds", "steps_per_second"),
     *("direction_recovery_best_possible", "p_right_given_top", "p_left_given_top"),
-    *MEASURES,
+    *(name for name, measure in MEASURES.items() if not measure.of_held_out),
 )
 """What every `results.json` holds, besides its seal (see `hmjax.store.seal.finish`)."""
 

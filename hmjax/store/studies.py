@@ -23,6 +23,7 @@ from hmjax.errors import InvalidInput
 from hmjax.machine import Params
 from hmjax.store import files, folders, seal
 from hmjax.study import summary
+from hmjax.study.classification import classification
 from hmjax.study.summary import TrainedPart
 from hmjax.study.sweeps import Part, Setting, Study, settings_of
 
@@ -85,6 +86,14 @@ def finish(
         "microseconds_per_seed_and_step": train_seconds / steps * 1e6,
         "seconds_of_this_session": seconds,
     }
+    if study.per_class:
+        machines = _by_sizes(parts, finished)  # all seeds of a label, then those of the next
+        seeds, labels = study.seeds, len(settings_of(study))
+        each = [
+            jax.tree.map(lambda leaf, i=i: leaf[i * seeds : (i + 1) * seeds], machines)
+            for i in range(labels)
+        ]
+        results["classification"] = classification(study.experiment, each)
     made = _by_sizes(parts, finished), rows, curves
     return seal.finish(folder, config, dict(zip(SEALED, made, strict=True)), results)
 

@@ -73,7 +73,7 @@ def read_settings(folder: str | os.PathLike[str]) -> Experiment | Study:
     config = _config_of(Path(folder))
     if not hosts.agree(functools.partial(folders.is_finished, Path(folder))):
         folders.require_no_restarts(Path(folder), config)
-    return folders.settings_of(Path(folder), config)
+    return folders.settings_of(Path(folder), config, read=_read_by_first)
 
 
 def carry_out(
@@ -113,7 +113,7 @@ def _carry_out(
 ) -> dict[str, Any]:
     began = time.perf_counter()
     config = _config_of(folder)
-    what = folders.settings_of(folder, config)
+    what = folders.settings_of(folder, config, read=_read_by_first)
     if expected is not None and what != expected:
         kind = "run" if isinstance(what, Experiment) else "study"
         raise InvalidInput(f"{folder} holds another {kind} than the one to be trained")
@@ -219,7 +219,9 @@ def _restore(
     arrays = files.read_arrays(path, content)
     of_run, kind = config["kind"] == Experiment.__name__, _KIND[config["kind"]]
     members = None if of_run else len(part.members)
-    template = _checkpoint(config, template_of(part.members[0], members, record), 0.0)
+    tasks = list(dict.fromkeys(member.task for member in part.members))
+    like = template_of(part.members[0], members, record, tasks)
+    template = _checkpoint(config, like, 0.0)
     if kind in arrays and arrays[kind].tolist() != str(template[kind]):
         raise InvalidInput(f"{path} belongs to another {kind} than its config.json")
     checkpoint = files.restore(path, arrays, template)
@@ -232,6 +234,10 @@ def _restore(
 
 def _config_of(folder: Path) -> dict[str, Any]:
     return json.loads(hosts.from_first(lambda: json.dumps(folders.read_config(folder)).encode()))
+
+
+def _read_by_first(path: Path) -> bytes:
+    return hosts.from_first(lambda: files.read_bytes(path))
 
 
 def _on_first(act: Callable[[], object]) -> None:

@@ -1,5 +1,6 @@
 """What a study came to: a row for each machine, and the statistics of each setting."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,9 +10,11 @@ import numpy as np
 from hmjax import measures
 from hmjax.experiment import Experiment
 from hmjax.machine import Params
-from hmjax.measures.table import MEASURES, STRONGEST
+from hmjax.measures.baselines import baselines
+from hmjax.measures.table import MEASURES, STRONGEST, measures_of
 from hmjax.study import intervals
 from hmjax.study.sweeps import Part, Study, settings_of
+from hmjax.tasks import Images
 from hmjax.training.progress import Progress
 
 BROKEN = 0.1
@@ -21,7 +24,9 @@ _TOLD = [STRONGEST, *(each for each in MEASURES.values() if each.better)]
 """What is told of a setting's machines."""
 
 
-_FINAL = tuple(each.name for each in MEASURES.values() if each.is_annealed)
+def _final_of(parts: Sequence[Part]) -> list[str]:
+    """The measures that are taken of the machines of a study at its end alone."""
+    return [each.name for each in measures_of(parts[0].members[0].task) if each.is_annealed]
 
 
 class TrainedPart(NamedTuple):
@@ -54,7 +59,7 @@ def finished(progress: Progress, final: measures.Measures) -> TrainedPart:
             for name, curve in progress.curves.items()
             if curve.ndim <= 2 or name == "selectivity_exact"
         },
-        {name: final[name] for name in _FINAL if name in final},
+        {name: value for name, value in final.items() if MEASURES[name].is_annealed},
         float(progress.train_seconds),
     )
 
@@ -189,7 +194,7 @@ def tables(
         "place": np.concatenate(place),
         "diverged": ~good,
         **{name: curves[name][-1] for name in scalars},
-        **{name: final(name) for name in _FINAL},
+        **{name: final(name) for name in _final_of(parts)},
         "selectivity_exact": selectivity[-1],
         "strongest_selectivity": strongest[-1],
         "selectivity_known": known,
@@ -207,7 +212,7 @@ def tables(
 
 
 def _has_selectivity(experiment: Experiment) -> bool:
-    return len(experiment.task.class_labels) == 2
+    return experiment.task.can_show and len(experiment.task.class_labels) == 2
 
 
 def _spread(seeds: np.ndarray, values: np.ndarray, better: str | None) -> dict[str, Any] | None:
@@ -226,10 +231,12 @@ def _spread(seeds: np.ndarray, values: np.ndarray, better: str | None) -> dict[s
 
 def about(experiment: Experiment) -> dict[str, Any]:
     """What `results.json` says of the experiment: what was learned, by what, and the floors."""
-    return {
-        "task": type(experiment.task).__name__.lower(),
-        "classes": list(experiment.task.class_names),
+    task, entropy = experiment.task, experiment.task.entropy_bits
+    known = {
+        "task": type(task).__name__.lower(),
+        "classes": list(task.class_names),
         "sizes": list(experiment.sizes),
-        "entropy_bits": experiment.task.entropy_bits,
-        "direction_recovery_best_possible": experiment.task.best_accuracy,
+        "entropy_bits": entropy if math.isfinite(entropy) else None,
+        "direction_recovery_best_possible": task.best_accuracy,
     }
+    return known | ({"baselines": baselines(task)._asdict()} if isinstance(task, Images) else {})

@@ -12,7 +12,11 @@ import numpy as np
 from hmjax.errors import InvalidInput, require
 from hmjax.experiment import MAX_SEED, Experiment
 from hmjax.settings import Settings
+from hmjax.tasks import Images
 from hmjax.training.progress import template_of
+
+LABEL = "label"
+"""The option of what each label of images is a value of."""
 
 MAX_MACHINES = 2**20
 """More machines than this, of all settings together, are refused."""
@@ -50,6 +54,8 @@ class Study(Settings):
     """Numbers of top units to be swept, each compiled once."""
     hidden: tuple[int, ...] = ()
     """Sizes of a single hidden layer to be swept, each compiled once."""
+    per_class: bool = field(default=False, metadata={"since": 5})
+    """Machines for each label of images of one's own, which then classify those held out."""
     sweep: Sweep = field(default_factory=Sweep)
     """Numbers to be swept."""
     seeds_at_once: int = 0
@@ -65,6 +71,12 @@ class Study(Settings):
         require(1 <= seeds <= most, "seeds", seeds, f"must be 1 to {most}")
         at_once = self.seeds_at_once
         require(at_once >= 0, "seeds-at-once", at_once, "must be at least 1, or 0 for automatic")
+        if self.per_class:
+            task, others = self.experiment.task, {**self.swept()}
+            own = isinstance(task, Images) and len(task.class_names) > 1
+            require(own, "per-class", True, "needs images of one's own with labels")
+            others.pop(LABEL)
+            require(not others, "per-class", True, f"leaves no sweep of {', '.join(others)}")
         for name, values in self.swept().items():
             distinct = len(set(values)) == len(values)
             require(distinct, name, values, "must be different values")
@@ -74,10 +86,12 @@ class Study(Settings):
 
     def swept(self) -> dict[str, tuple]:
         """The values of all that is swept, by option."""
-        options = {"top": self.top, "hidden": self.hidden} | {
+        options: dict[str, tuple] = {"top": self.top, "hidden": self.hidden} | {
             self.sweep.OPTIONS + each.name.replace("_", "-"): getattr(self.sweep, each.name)
             for each in dataclasses.fields(self.sweep)
         }
+        if self.per_class:
+            options[LABEL] = self.experiment.task.class_names
         return {name: values for name, values in options.items() if values}
 
 
@@ -171,6 +185,8 @@ def _with_values(experiment: Experiment, values: Mapping[str, Any]) -> Experimen
             machine = dataclasses.replace(machine, top=value)
         elif option == "hidden":
             machine = dataclasses.replace(machine, hidden=(value,))
+        elif option == LABEL:
+            task = dataclasses.replace(task, only=value)
         elif name == "weight_scale":
             machine = dataclasses.replace(machine, weight_scale=value)
         elif name in task.numbers():

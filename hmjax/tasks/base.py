@@ -5,7 +5,8 @@ bars. Classes carry integer labels in ascending order. An image that two classes
 ambiguous.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -33,6 +34,20 @@ class Support(NamedTuple):
     probabilities: np.ndarray
     label: np.ndarray
     class_given_image: np.ndarray
+
+
+class Unseen(NamedTuple):
+    """Images that a machine is held against.
+
+    Attributes:
+      images: float32 `[n, n_0]`, zeros and ones.
+      labels: int32 `[n]`.
+      weights: float32 `[n]`, how much each counts, summing to 1; all alike if `None`.
+    """
+
+    images: jax.Array
+    labels: jax.Array
+    weights: jax.Array | None = None
 
 
 class Task(Protocol):
@@ -100,6 +115,40 @@ class Task(Protocol):
           numbers: in place of some of `numbers()`; may be traced.
         """
 
+    def unseen(self, key: jax.Array, n: int, numbers: Mapping[str, Any] | None = None) -> Unseen:
+        """Images to measure on that were not trained on: new ones, or n at most of those held out.
+
+        Args:
+          key: a `jax.random.key`; the same gives the same.
+          n: how many.
+          numbers: as for `sample`.
+        """
+
+    @property
+    def has_held_out(self) -> bool:
+        """Whether there are images that are held out, beside those that make up the support."""
+
+    def surprise_bits(self, images: jax.Array, log_prob: jax.Array) -> jax.Array:
+        """What the NLL of a machine is the mean of, over images: in bits `[n]`.
+
+        Args:
+          images: `[n, n_0]`.
+          log_prob: log p(v) of them, in nats `[n]`.
+        """
+
+    def outline(self, tasks: Sequence[Any]) -> "Task":
+        """What a compiled program knows of tasks that it serves, which differ in arrays alone."""
+
+    def arrays(self, tasks: Sequence[Any]) -> dict[str, np.ndarray]:
+        """What it is given of them, under a leading axis over tasks; nothing if they are alike.
+
+        It stands among the `numbers` of the methods here, with `table`, which of the tasks it is.
+        """
+
+    @property
+    def visible_logit(self) -> float | np.ndarray:
+        """What visible biases start at: the logit of the share of images in which a pixel is on."""
+
     def log_prob(self, images: jax.Array) -> jax.Array:
         """Log p_data(v) of images `[n, n_0]` of zeros and ones, in nats `[n]`."""
 
@@ -121,6 +170,10 @@ class Task(Protocol):
         Raises:
           ValueError: if there are more than `MOST_IMAGES`.
         """
+
+    @property
+    def can_show(self) -> bool:
+        """Whether anything is known of what an image shows; if not, `shows` is NaN."""
 
     def shows(self, probability: jax.Array) -> jax.Array:
         """The probability that an image of independent pixels shows each class.
@@ -151,6 +204,42 @@ class Sampled:
         differ = jnp.matmul(images, 1 - known.T) + jnp.matmul(1 - images, known.T)
         log_prob = jnp.log(jnp.asarray(support.probabilities, jnp.float32))
         return jnp.max(jnp.where(differ == 0, log_prob[None], -jnp.inf), axis=1)
+
+    def unseen(
+        self: Task, key: jax.Array, n: int, numbers: Mapping[str, Any] | None = None
+    ) -> Unseen:
+        """New samples (see `Task.unseen`)."""
+        return Unseen(*self.sample(key, n, numbers))
+
+    @property
+    def has_held_out(self) -> bool:
+        """None is held out (see `Task.has_held_out`)."""
+        return False
+
+    def surprise_bits(self: Task, images: jax.Array, log_prob: jax.Array) -> jax.Array:
+        """The entropy of the data and log p_data(v) - log p(v) (see `Task.surprise_bits`).
+
+        That varies less than -log p(v), which differs from image to image as the data do.
+        """
+        return self.entropy_bits + (self.log_prob(images) - log_prob) / np.float32(math.log(2))
+
+    def outline(self: Any, tasks: Sequence[Any]) -> Any:
+        """The task (see `Task.outline`)."""
+        return self
+
+    def arrays(self, tasks: Sequence[Any]) -> dict[str, np.ndarray]:
+        """Nothing (see `Task.arrays`)."""
+        return {}
+
+    @property
+    def visible_logit(self: Task) -> float | np.ndarray:
+        """The same for all pixels (see `Task.visible_logit`)."""
+        return math.log(self.p_on / (1 - self.p_on))
+
+    @property
+    def can_show(self) -> bool:
+        """It is known (see `Task.can_show`)."""
+        return True
 
     @property
     def best_accuracy(self: Task) -> float:

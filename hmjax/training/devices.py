@@ -22,7 +22,7 @@ from hmjax.runtime.compiler import Options, compile_with
 T = TypeVar("T")
 T2 = TypeVar("T2")
 
-_MEMBERS = PartitionSpec("member")
+_MEMBERS, _ALL = PartitionSpec("member"), PartitionSpec()
 
 _DRAWS = 2**20  # bytes of a step's draws, of the members that are stepped at once, but on a CPU
 
@@ -83,6 +83,16 @@ def put(tree: Any, layout: Layout) -> Any:
     return jax.tree.map(place, tree)
 
 
+def everywhere(tree: Any, layout: Layout) -> Any:
+    """NumPy arrays that all members share, on every device."""
+    sharding = NamedSharding(layout.mesh, _ALL)
+
+    def place(leaf: np.ndarray) -> jax.Array:
+        return jax.make_array_from_callback(leaf.shape, sharding, leaf.__getitem__)
+
+    return jax.tree.map(place, tree)
+
+
 def gathered(tree: Any, members: int) -> Any:
     """What is on the devices of all hosts as NumPy arrays on each host, without the padding."""
     return jax.tree.map(lambda leaf: leaf[:members], hosts.gathered(tree))
@@ -128,7 +138,7 @@ def each(function: Callable[[T], T2], layout: Layout, at_most: int | None = None
 
 @dataclass(frozen=True)
 class Function:
-    """A function of what a device has, to be compiled."""
+    """A function of what a device has, and of what all share, to be compiled."""
 
     name: tuple
     """What sets it apart from every other; it is compiled once for arguments alike."""
@@ -136,36 +146,44 @@ class Function:
     options: Options = field(default_factory=dict, compare=False)
 
 
-def compiled(function: Function, layout: Layout, arguments: Any) -> jax.stages.Compiled:
+def compiled(
+    function: Function, layout: Layout, arguments: Any, shared: Any = None
+) -> jax.stages.Compiled:
     """A function of what a device has, compiled for all devices; JAX keeps what is compiled.
 
     Args:
       function: to be compiled.
       layout: the devices.
       arguments: like those it will be given, with a leading axis over places.
+      shared: like what all of them will be given, by `everywhere`.
+
+    Returns:
+      It, to be called with `arguments, shared`.
     """
-    return compile_with(_on_devices.lower(function, layout, arguments), function.options)
+    return compile_with(_on_devices.lower(function, layout, arguments, shared), function.options)
 
 
-def compiling(function: Function, layout: Layout, arguments: Any) -> Future[jax.stages.Compiled]:
+def compiling(
+    function: Function, layout: Layout, arguments: Any, shared: Any = None
+) -> Future[jax.stages.Compiled]:
     """`compiled`, on a core of its own."""
     device = default_device()
 
     def on_that_core() -> jax.stages.Compiled:
         with jax.default_device(device), own_settings():
-            return compiled(function, layout, arguments)
+            return compiled(function, layout, arguments, shared)
 
     return _COMPILER.submit(on_that_core)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _on_devices(function: Function, layout: Layout, arguments: Any) -> Any:
+def _on_devices(function: Function, layout: Layout, arguments: Any, shared: Any) -> Any:
     # Members know nothing of one another, so there is nothing to check between devices.
     on_each = jax.shard_map(
         function.call,
         mesh=layout.mesh,
-        in_specs=_MEMBERS,
+        in_specs=(_MEMBERS, _ALL),
         out_specs=_MEMBERS,
         check_vma=False,
     )
-    return on_each(arguments)
+    return on_each(arguments, shared)

@@ -43,8 +43,10 @@ def start(
     """
     layout = laid_out(members, together)
     placed = place(members, layout)
+    arrays = programs.shared(members, layout)
     # While the first evaluation is compiled and taken.
-    compiling(programs.block_of(members, layout), layout, (placed, _for_each(members, 0, layout)))
+    steps = _for_each(members, 0, layout)
+    compiling(programs.block_of(members, layout), layout, (placed, steps), arrays)
     measured = _measure(members, layout, placed, record)(placed)
     seen = placed.state, measured, _snapshot(placed, record)
     state, measured, snapshot = gathered(seen, len(members))
@@ -78,7 +80,8 @@ def advance(
         placed = place(members, layout, progress.state)
         measure = _measure(members, layout, placed, record)
         steps = _for_each(members, 0, layout)
-        block = compiling(programs.block_of(members, layout), layout, (placed, steps)).result()
+        arrays, function = programs.shared(members, layout), programs.block_of(members, layout)
+        block = compiling(function, layout, (placed, steps), arrays).result()
 
     taken = progress.step
     for step in experiment.evaluation.steps_of(experiment.steps):
@@ -87,7 +90,7 @@ def advance(
         with own_settings():
             steps = _for_each(members, step - progress.step, layout)
             began = time.perf_counter()
-            placed = placed._replace(state=jax.block_until_ready(block((placed, steps))))
+            placed = placed._replace(state=jax.block_until_ready(block((placed, steps), arrays)))
             seconds = time.perf_counter() - began
             measured, snapshot = measure(placed), _snapshot(placed, record)
             seen = placed.state, measured, snapshot
@@ -118,11 +121,11 @@ def while_finite(experiment: Experiment, progress: Progress, record: Record) -> 
 def _first_not_finite(experiment: Experiment, progress: Progress, by: int) -> int:
     """The step, counted from 1, after which the parameters of one machine are not finite."""
     key, (program, numbers) = single.keys_of(experiment.seed).steps, split(experiment)
-    state = without_axis(progress.state)
+    state, arrays = without_axis(progress.state), programs.arrays_of([experiment])
 
     def is_over(step: int) -> bool:
         ahead = step - progress.step
-        later = single.train_block(key, numbers, state, ahead, program=program)
+        later = single.train_block(key, numbers, state, ahead, program=program, arrays=arrays)
         return not single.is_finite(later.learner.params)
 
     steps = range(progress.step + 1, by + 1)
@@ -134,9 +137,11 @@ def final_measures(
     members: Sequence[Experiment], progress: Progress, record: Record = EVERYTHING
 ) -> Measures:
     """What is measured of machines as they stand at the end, `[s, ...]`, by name."""
-    # Those of a task at once: what is known of the data is not traced.
+    # Those of a task at once: what is known of the data is not traced, but for arrays.
     tasks = [member.task for member in members]
     by_task = [[i for i, each in enumerate(tasks) if each == task] for task in dict.fromkeys(tasks)]
+    if programs.arrays_of(members):
+        by_task = [list(range(len(members)))]
     measured = []
     for index in by_task:
         some = [members[i] for i in index]
@@ -162,8 +167,9 @@ def _measure(
     samples = evaluation.final_samples if final else evaluation.samples
     each = _for_each(members, samples, layout)
     function = programs.measures_of(members, layout, sampled=record.sampled, final=final)
-    measure = compiled(function, layout, (placed, each))
-    return lambda placed: measure((placed, each))
+    arrays = programs.shared(members, layout)
+    measure = compiled(function, layout, (placed, each), arrays)
+    return lambda placed: measure((placed, each), arrays)
 
 
 def _for_each(members: Sequence[Experiment], number: int, layout: Layout) -> jax.Array:

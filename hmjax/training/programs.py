@@ -4,6 +4,7 @@ Members are experiments. They may differ in their seeds and numbers (see `hmjax.
 they share is compiled once.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -16,8 +17,20 @@ from hmjax.experiment import Experiment, Numbers, Program, split, varying
 from hmjax.measures import Data, Measures
 from hmjax.runtime.compiler import MANY_SMALL_KERNELS
 from hmjax.training import single
-from hmjax.training.devices import Function, Layout, compiled, each, lay_out, put, side_by_side
+from hmjax.training.devices import (
+    Function,
+    Layout,
+    compiled,
+    each,
+    everywhere,
+    lay_out,
+    put,
+    side_by_side,
+)
 from hmjax.training.single import Keys, TrainState
+
+Arrays = dict[str, Any]
+"""What members share, by name."""
 
 _MEASURED_AT_ONCE = 16  # members; the exact measures of one of 32-16-4 take some 20 MB
 
@@ -56,7 +69,7 @@ def place(
       state: where they stand, with a leading axis; before the first step if not given.
     """
     program, differing, tasks = program_of(members), varying(members), _tasks(members)
-    all_numbers = [split(member, differing)[1] for member in members]
+    all_numbers = [split(member, differing, tasks)[1] for member in members]
     seed, numbers, task = put(
         (
             np.array([member.seed for member in members], np.uint32),
@@ -70,8 +83,8 @@ def place(
         keys = single.keys_of(of[0])
         return keys, single.first_state(keys.init, of[1], program=program)
 
-    begin = Function(("begin", program), each(keys_and_first, layout))
-    keys, first = compiled(begin, layout, (seed, numbers))((seed, numbers))
+    begin = Function(("begin", program), lambda of, _: each(keys_and_first, layout)(of))
+    keys, first = compiled(begin, layout, (seed, numbers))((seed, numbers), None)
     return Members(keys, numbers, task, first if state is None else put(state, layout))
 
 
@@ -79,11 +92,16 @@ def block_of(members: Sequence[Experiment], layout: Layout) -> Function:
     """From members and a number of steps, `[places]`, to their states so many steps later."""
     program = program_of(members)
 
-    def block(of: tuple[Members, jax.Array]) -> TrainState:
-        (keys, numbers, _, state), steps = of
-        return single.train_block(keys.steps, numbers, state, steps, program=program)
+    def blocks(of: tuple[Members, jax.Array], arrays: Arrays) -> TrainState:
+        def block(of: tuple[Members, jax.Array]) -> TrainState:
+            (keys, numbers, _, state), steps = of
+            return single.train_block(
+                keys.steps, numbers, state, steps, program=program, arrays=arrays
+            )
 
-    return Function(("block", program), side_by_side(block, layout))
+        return side_by_side(block, layout)(of)
+
+    return Function(("block", program), blocks)
 
 
 def measures_of(
@@ -101,10 +119,11 @@ def measures_of(
     """
     program, tasks, evaluation = program_of(members), _tasks(members), members[0].evaluation
     data: Data | None = None
-    if members[0].is_exact:
+    has_arrays = bool(arrays_of(members))
+    if members[0].is_exact and not has_arrays:
         data = jax.tree.map(lambda *all: np.stack(all), *map(measures.data_of, tasks))
 
-    def one(of: tuple[Members, jax.Array]) -> Measures:
+    def one(of: tuple[Members, jax.Array], arrays: Arrays) -> Measures:
         (keys, numbers, task, state), samples = of
         params = state.learner.params
         measured = measures.evaluate(
@@ -114,7 +133,7 @@ def measures_of(
             samples,
             task=program.task,
             evaluation=evaluation,
-            numbers=numbers.task,
+            numbers=numbers.task | arrays,
             data=jax.tree.map(lambda leaf: jnp.asarray(leaf)[task], data),
             sampled=sampled,
             final=final,
@@ -122,13 +141,28 @@ def measures_of(
         finite = single.is_finite(params)
         return jax.tree.map(lambda leaf: jnp.where(finite, leaf, jnp.nan), measured)
 
-    name = "measures", program, evaluation, sampled, final, *tasks
-    return Function(name, each(one, layout, at_most=_MEASURED_AT_ONCE), MANY_SMALL_KERNELS)
+    def all_of_them(of: tuple[Members, jax.Array], arrays: Arrays) -> Measures:
+        alone = functools.partial(one, arrays=arrays)
+        return each(alone, layout, at_most=_MEASURED_AT_ONCE)(of)
+
+    name = "measures", program, evaluation, sampled, final, *(() if has_arrays else tasks)
+    return Function(name, all_of_them, MANY_SMALL_KERNELS)
+
+
+def arrays_of(members: Sequence[Experiment]) -> dict[str, np.ndarray]:
+    """The arrays of the tasks of members (see `hmjax.tasks.Task.arrays`)."""
+    tasks = _tasks(members)
+    return tasks[0].arrays(tasks)
+
+
+def shared(members: Sequence[Experiment], layout: Layout) -> Arrays:
+    """`arrays_of`, on every device."""
+    return everywhere(arrays_of(members), layout)
 
 
 def program_of(members: Sequence[Experiment]) -> Program:
     """What members share."""
-    return split(members[0], varying(members))[0]
+    return split(members[0], varying(members), _tasks(members))[0]
 
 
 def _tasks(members: Sequence[Experiment]) -> list[Any]:

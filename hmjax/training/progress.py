@@ -1,5 +1,6 @@
 """What a population has come to so far: its state, its curves, its snapshots."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -74,7 +75,10 @@ def population_of_one(progress: Progress) -> Progress:
 
 @own_settings()
 def template_of(
-    experiment: Experiment, members: int | None, record: Record = NOTHING_ELSE
+    experiment: Experiment,
+    members: int | None,
+    record: Record = NOTHING_ELSE,
+    tasks: Sequence[Any] = (),
 ) -> Progress:
     """The shapes of a progress, -1 standing for however many evaluations.
 
@@ -82,11 +86,12 @@ def template_of(
       experiment: of the members, but for their seeds and numbers.
       members: how many; `None` for one `alone`.
       record: what is recorded.
+      tasks: of all members, if they differ.
     """
     axes = () if members is None else (members,)
 
     def first(seed: jax.Array) -> tuple[TrainState, Measures]:
-        program, numbers = split(experiment)
+        program, numbers = split(experiment, tasks=tasks)
         keys = single.keys_of(seed)
         state = single.first_state(keys.init, numbers, program=program)
         measured = measures.evaluate(

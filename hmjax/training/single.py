@@ -9,6 +9,7 @@ one machine a place.
 """
 
 import functools
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -76,15 +77,15 @@ def first_state(key: jax.Array, numbers: Numbers, *, program: Program) -> TrainS
 
 
 def _with_biases(params: Params, visible: jax.Array, hidden: jax.Array) -> Params:
-    """The machine with other visible biases, and first hidden ones in both nets, all alike."""
+    """The machine with other visible biases, and first hidden ones in both nets."""
 
-    def alike(layer: Any, bias: jax.Array) -> Any:
-        return layer._replace(bias=jnp.full_like(layer.bias, bias))
+    def begin(layer: Any, bias: jax.Array) -> Any:
+        return layer._replace(bias=jnp.broadcast_to(bias, layer.bias.shape))
 
     layers: list[Any] = [*params.generative, params.prior]
-    layers[:2] = alike(layers[0], visible), alike(layers[1], hidden)
+    layers[:2] = begin(layers[0], visible), begin(layers[1], hidden)
     lowest, *rest = params.recognition
-    return Params(tuple(layers[:-1]), layers[-1], (alike(lowest, hidden), *rest))
+    return Params(tuple(layers[:-1]), layers[-1], (begin(lowest, hidden), *rest))
 
 
 @functools.partial(jax.jit, static_argnames="program")
@@ -95,6 +96,7 @@ def train_block(
     steps: int | jax.Array,
     *,
     program: Program,
+    arrays: Mapping[str, Any] | None = None,
 ) -> TrainState:
     """Takes `steps` steps as one compiled program, the same for any number of them.
 
@@ -104,6 +106,8 @@ def train_block(
       state: where to go on from.
       steps: how many, int32; all machines take as many.
       program: of the experiment.
+      arrays: of its task (see `hmjax.tasks.Task.arrays`), without a trailing axis; none if not
+        given.
 
     Returns:
       The state after them.
@@ -114,12 +118,13 @@ def train_block(
     ahead = jnp.arange(chunk).reshape(-1, *(1,) * state.step.ndim)
     words = jnp.moveaxis(jax.random.key_data(key), -1, 0)
     total = jnp.max(jnp.asarray(steps))
+    of_data = numbers.task | dict(arrays or {})
 
     def step(learner: State, uniform: jax.Array) -> State:
         of_task, noise = uniform[:, : task.draws], uniform[:, task.draws :]
-        images, _ = task.made_of(of_task, numbers.task)
+        images, _ = task.made_of(of_task, of_data)
         remembers = learner.memory is not None
-        which = task.number_of(of_task, numbers.task) if remembers else None
+        which = task.number_of(of_task, of_data) if remembers else None
         return rule.step(learner, Batch(images, which), noise)
 
     def take_chunk(carry: tuple[jax.Array, State]) -> tuple[jax.Array, State]:

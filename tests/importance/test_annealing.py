@@ -1,5 +1,7 @@
 """Annealed importance sampling against exact values."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -28,14 +30,27 @@ def test_no_runs_and_no_temperatures_are_refused():
             annealed(jax.random.key(0), params, jnp.ones((1, 4)), **changes)
 
 
-@pytest.mark.parametrize("sizes", [slow((6, 3)), (6, 4, 2), slow((5, 3, 2, 2))])
-def test_the_weights_have_p_as_their_mean_and_the_weighted_states_the_posterior(sizes):
+@pytest.mark.parametrize(
+    ("sizes", "by_recognition"),
+    [
+        *(slow((6, 3), False), ((6, 4, 2), False), slow((5, 3, 2, 2), False)),
+        *(slow((6, 3), True), slow((6, 4, 2), True), ((5, 3, 2, 2), True)),
+    ],
+)
+def test_the_weights_have_p_as_their_mean_and_the_weighted_states_the_posterior(
+    sizes, by_recognition
+):
     # Of many runs of one image: within 4 of their own standard errors.
     params = random_params(jax.random.key(0), sizes, 2.0)
     image = jax.random.bernoulli(jax.random.key(1), 0.5, (1, sizes[0])).astype(jnp.float32)
     posterior = hmjax.exact.generative_posterior(params, image)
     for temperatures in (1, 5):
-        samples = annealed(jax.random.key(2), params, image, runs=20_000, temperatures=temperatures)
+        samples = annealed(
+            *(jax.random.key(2), params, image),
+            runs=20_000,
+            temperatures=temperatures,
+            by_recognition=by_recognition,
+        )
         found = samples.estimate
         ratio = np.exp(float(found.log_prob[0] - posterior.log_prob[0]))
         assert abs(ratio - 1) < 4 * float(found.error[0])
@@ -48,14 +63,19 @@ def test_the_weights_have_p_as_their_mean_and_the_weighted_states_the_posterior(
 def test_more_temperatures_are_worth_more_runs():
     params = hmjax.load_params(DATA / "shifter_trained.npz")
     images = hmjax.Shifter().sample(jax.random.key(0), 24)[0]
-    few, many = (
-        annealed(jax.random.key(1), params, images, runs=8, temperatures=t).estimate
-        for t in (5, 60)
-    )
-    assert many.effective.mean() > 1.3 * few.effective.mean()
     exact = hmjax.exact_log_prob(params, images)
-    low, high = (float(jnp.mean(exact - each.log_prob)) / np.log(2) for each in (many, few))
-    assert -0.1 < low < high  # both read high, more temperatures less so
+
+    def found(by_recognition, temperatures):
+        of = functools.partial(annealed, runs=8, temperatures=temperatures)
+        samples = of(jax.random.key(1), params, images, by_recognition=by_recognition)
+        above = float(jnp.mean(exact - samples.estimate.log_prob)) / np.log(2)
+        return above, float(samples.estimate.effective.mean())
+
+    by_prior, by_q = ([found(by, t) for t in (5, 60)] for by in (False, True))
+    assert by_prior[1][1] > 1.3 * by_prior[0][1]
+    assert -0.1 < by_prior[1][0] < by_prior[0][0]  # both read high, more temperatures less so
+    assert by_q[1][1] > by_q[0][1] > 1.3 * by_prior[0][1]  # as q knows where to begin
+    assert abs(by_q[1][0]) < 0.05
 
 
 def test_final_measures_of_large_machines_are_annealed_and_say_how_well():

@@ -201,7 +201,7 @@ def pure_functions(key, params, images):
 
 
 @pytest.mark.parametrize(
-    "setting", [slow("enable_x64"), "default_prng_impl", "threefry_partitionable"]
+    "setting", [slow("enable_x64"), "default_prng_impl", slow("threefry_partitionable")]
 )
 def test_pure_functions_give_float32_and_the_same_bits_under_any_settings(setting):
     params = random_params(key_of(0), (24, 5, 3))

@@ -125,8 +125,10 @@ def test_the_lock_of_a_killed_owner_stops_no_one(finished, tmp_path):
     assert not (tmp_path / ".run.lock").exists()
 
 
-@pytest.mark.parametrize("overwrite", [False, True])
-@pytest.mark.parametrize("command", [TRAIN, POPULATION], ids=["train", "population"])
+@pytest.mark.parametrize(
+    ("command", "overwrite"),
+    [(TRAIN, False), slow(TRAIN, True), slow(POPULATION, False), (POPULATION, True)],
+)
 def test_of_several_that_start_at_once_one_has_the_folder(command, overwrite, finished, tmp_path):
     folder = tmp_path / "runs" / "one"
     if overwrite:

@@ -130,6 +130,7 @@ def test_replay_of_what_is_not_there_is_refused(swept, options, said, capsys):
     assert error.count("\n") == 1
 
 
+@pytest.mark.slow  # the same of a run is shown in tests/commands
 def test_a_killed_study_resumes_to_the_same_bits(tmp_path):
     command = "population debug --steps 300000 --evaluation.every 10000 --seeds 4 --top 2 1"
     command += " --seeds-at-once 2 --no-figures --out"

@@ -1,0 +1,335 @@
+"""Images that someone brings: drawn at random from a table, and held against those held out of it.
+
+A program that is compiled for one table serves others of the same size: it knows an `Outline`, and
+is given the arrays. Several tables, or the labels of one, are trained side by side: their arrays
+stand under a leading axis, padded to the longest, and a machine knows which are its own.
+"""
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hmjax.errors import require
+from hmjax.runtime.cipher import uniforms
+from hmjax.settings import Settings
+from hmjax.tasks.base import Sampled, Support, Unseen
+from hmjax.tasks.table import LEVELS, Table, table_of
+
+_ENDLESS = 2**62  # images, where pixels are drawn anew
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a compiled program knows of one table, or of several that it serves.
+
+    Attributes:
+      shape: rows and columns of an image.
+      classes: the names of the labels.
+      training: how many different images there are to train on, at most.
+      held_out: how many images are held out, at most.
+      has_held_out: whether these are not the images that are trained on.
+      is_grey: whether pixels are drawn.
+    """
+
+    shape: tuple[int, int]
+    classes: tuple[str, ...]
+    training: int
+    held_out: int
+    has_held_out: bool
+    is_grey: bool
+
+
+class Drawn(NamedTuple):
+    """What is trained on, and what is held out.
+
+    Attributes:
+      images: uint8 `[m, n_0]`, the different images that are trained on.
+      which: int32 `[n]`, for each image that is trained on, its place among these.
+      labels: int32 `[n]`, theirs, from 1 on.
+      held_out: uint8 `[k, n_0]`; those that are trained on, if none are held out.
+      held_out_labels: int32 `[k]`.
+    """
+
+    images: np.ndarray
+    which: np.ndarray
+    labels: np.ndarray
+    held_out: np.ndarray
+    held_out_labels: np.ndarray
+
+
+@dataclass(frozen=True, init=False)
+class Images(Sampled, Settings):
+    """Images of your own."""
+
+    data: Table | Outline
+    """The images, their labels, and which of them are held out."""
+    only: str | None = None
+    """Label of the images to train on, and to hold machines against; all of them if not given."""
+
+    def __init__(
+        self, data: Any, labels: Any = None, *, only: str | None = None, **options: Any
+    ) -> None:
+        """Images as a task.
+
+        Args:
+          data: `[n, rows, columns]` or `[n, n_0]`, or a table of them.
+          labels: `[n]`, of whatever kind; none if not given.
+          only: the label of those to train on; all of them if not given.
+          options: `threshold`, `binarise`, `held_out`, `split_seed`, `test` and `test_labels`, as
+            `hmjax.tasks.table_of` takes them.
+
+        Raises:
+          InvalidInput: if something does not fit.
+        """
+        if not isinstance(data, Table | Outline):
+            data, labels, options = table_of(data, labels, **options), None, {}
+        if labels is not None or options:
+            raise TypeError("a table has its labels and its images that are held out already")
+        object.__setattr__(self, "data", data)
+        object.__setattr__(self, "only", only)
+        self.__post_init__()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.only is not None and isinstance(self.data, Table):
+            classes = self.class_names
+            allowed = f"must be one of {', '.join(classes[:20])}"
+            require(self.only in classes, "only", self.only, allowed)
+            require(len(self.drawn.which) > 0, "only", self.only, "has no images to train on")
+
+    @property
+    def table(self) -> Table:
+        """All the images."""
+        assert isinstance(self.data, Table), "an outline has no images"
+        return self.data
+
+    @property
+    def drawn(self) -> Drawn:
+        """What is trained on, and what is held out."""
+        return _drawn(self.table, self.only)
+
+    @property
+    def own_outline(self) -> Outline:
+        """What a program that is compiled for it alone knows of it."""
+        return self.data if isinstance(self.data, Outline) else _outline(self.data, self.only)
+
+    def outline(self, tasks: Sequence[Any]) -> "Images":
+        each = [task.own_outline for task in tasks]
+        most = {name: max(getattr(e, name) for e in each) for name in ("training", "held_out")}
+        return Images(replace(each[0], **most))
+
+    def arrays(self, tasks: Sequence[Any]) -> dict[str, np.ndarray]:
+        return dict(_arrays(tuple((task.table, task.only) for task in tasks)))
+
+    def numbers(self) -> dict[str, float]:
+        return {}
+
+    @property
+    def p_on(self) -> float:
+        """The share of pixels that are on."""
+        return float(self._means().mean())
+
+    @property
+    def visible_logit(self) -> np.ndarray:
+        """Of each pixel, with half an image more of each kind, so that none is infinite."""
+        n = len(self.drawn.which)
+        share = (self._means() * n + 0.5) / (n + 1)
+        return np.log(share / (1 - share))
+
+    def _means(self) -> np.ndarray:
+        of = np.bincount(self.drawn.which) / len(self.drawn.which)
+        return of @ self.drawn.images.astype(np.float64) / self._largest
+
+    @property
+    def _largest(self) -> int:
+        return LEVELS if self.own_outline.is_grey else 1
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        return self.own_outline.shape
+
+    @property
+    def class_labels(self) -> tuple[int, ...]:
+        return tuple(range(1, len(self.class_names) + 1))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.own_outline.classes
+
+    @property
+    def class_kind(self) -> str:
+        return "label"
+
+    @property
+    def has_held_out(self) -> bool:
+        return self.own_outline.has_held_out
+
+    @property
+    def draws(self) -> int:
+        rows, columns = self.image_shape
+        return 1 + rows * columns * self.own_outline.is_grey
+
+    def made_of(
+        self, uniform: jax.Array, numbers: Mapping[str, Any] | None = None
+    ) -> tuple[jax.Array, jax.Array]:
+        """Images of the table, each as probable as any other; see `Task.made_of`.
+
+        Of the numbers, the first of a row chooses the image, and where there are grey levels the
+        others its pixels.
+        """
+        given = self._given(numbers)
+        place = self._place(uniform, given)
+        pixels = jnp.moveaxis(_of_table(given, "images", _of_table(given, "which", place)), -1, 1)
+        labels = _of_table(given, "labels", place)
+        return self._binary(pixels, uniform[:, 1:]), labels
+
+    def _binary(self, pixels: jax.Array, uniform: jax.Array) -> jax.Array:
+        levels = pixels.astype(jnp.float32)
+        if not self.own_outline.is_grey:
+            return levels
+        return (uniform < levels / LEVELS).astype(jnp.float32)
+
+    def _place(self, uniform: jax.Array, given: Mapping[str, Any]) -> jax.Array:
+        """Which image that is trained on is chosen, int32 `[n]`."""
+        count = jnp.asarray(given["count"])[given["table"]][None]
+        return jnp.minimum((uniform[:, 0] * count).astype(jnp.int32), count - 1)
+
+    def _given(self, numbers: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        """The arrays, and which of them are its own."""
+        if numbers and "images" in numbers:
+            return numbers
+        return {"table": np.int32(0)} | self.arrays((self,))
+
+    @property
+    def images(self) -> int:
+        outline = self.own_outline
+        return _ENDLESS if outline.is_grey else outline.training
+
+    def number_of(self, uniform: jax.Array, numbers: Mapping[str, Any] | None = None) -> jax.Array:
+        given = self._given(numbers)
+        return _of_table(given, "which", self._place(uniform, given))
+
+    def unseen(self, key: jax.Array, n: int, numbers: Mapping[str, Any] | None = None) -> Unseen:
+        """The first of the images that are held out (see `Task.unseen`)."""
+        given = self._given(numbers)
+        n = min(n, self.own_outline.held_out)
+        pixels, labels = (
+            jnp.asarray(given[name])[given["table"], :n] for name in ("held_out", "held_out_labels")
+        )
+        count = jnp.minimum(jnp.asarray(given["held_out_count"])[given["table"]], n)
+        images = self._binary(pixels, uniforms(key, pixels.shape))
+        return Unseen(images, labels, (jnp.arange(n) < count) / count.astype(jnp.float32))
+
+    def surprise_bits(self, images: jax.Array, log_prob: jax.Array) -> jax.Array:
+        return -log_prob / np.float32(np.log(2))
+
+    @property
+    def entropy_bits(self) -> float:
+        """Of what is trained on; NaN where pixels are drawn anew."""
+        return math.nan if self.own_outline.is_grey else super().entropy_bits
+
+    @property
+    def causes(self) -> np.ndarray:
+        """None is known."""
+        rows, columns = self.image_shape
+        return np.zeros((0, rows * columns), np.float32)
+
+    def support(self) -> Support:
+        """The different images that are trained on, and how often each comes."""
+        return _support(self.table, self.only)
+
+    @property
+    def can_show(self) -> bool:
+        return False
+
+    def shows(self, probability: jax.Array) -> jax.Array:
+        """Nothing is known of what an image shows."""
+        return jnp.full((len(probability), len(self.class_labels) + 2), jnp.nan, jnp.float32)
+
+
+def _of_table(given: Mapping[str, Any], name: str, place: jax.Array) -> jax.Array:
+    """Of the tables that machines have, what stands at places `[n, ...]`."""
+    table = jnp.broadcast_to(jnp.asarray(given["table"]), place.shape)
+    return jnp.asarray(given[name]).at[table, place].get(mode="promise_in_bounds")
+
+
+def _stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays under a leading axis, the shorter padded with zeros."""
+    most = max(map(len, arrays))
+    padded = [np.pad(a, [(0, most - len(a)), *[(0, 0)] * (a.ndim - 1)]) for a in arrays]
+    return np.stack(padded)
+
+
+@functools.lru_cache(maxsize=64)
+def _drawn(table: Table, only: str | None) -> Drawn:
+    parts = table.parts
+    wanted = np.ones(len(parts.labels), bool)
+    if only is not None:
+        wanted = parts.classes[parts.labels] == only
+    trained, tested = wanted & ~parts.held_out, wanted & parts.held_out
+    if not tested.any():
+        tested = trained
+    different, which = np.unique(parts.images[trained], axis=0, return_inverse=True)
+    return Drawn(
+        different,
+        which.reshape(-1).astype(np.int32),
+        parts.labels[trained].astype(np.int32) + 1,
+        parts.images[tested],
+        parts.labels[tested].astype(np.int32) + 1,
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _outline(table: Table, only: str | None) -> Outline:
+    parts, drawn = table.parts, _drawn(table, only)
+    return Outline(
+        shape=(int(parts.shape[0]), int(parts.shape[1])),
+        classes=tuple(map(str, parts.classes)),
+        training=len(drawn.images),
+        held_out=len(drawn.held_out),
+        has_held_out=bool(parts.held_out.any()),
+        is_grey=bool(parts.is_grey),
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _support(table: Table, only: str | None) -> Support:
+    drawn, classes = _drawn(table, only), len(table.parts.classes)
+    counts = np.zeros((len(drawn.images), classes))
+    np.add.at(counts, (drawn.which, drawn.labels - 1), 1)
+    of_image = counts.sum(axis=1)
+    certain = (counts > 0).sum(axis=1) == 1
+    return Support(
+        images=drawn.images.astype(np.float32),
+        probabilities=of_image / of_image.sum(),
+        label=np.where(certain, counts.argmax(axis=1) + 1, 0),
+        class_given_image=counts / of_image[:, None],
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _arrays(tables: tuple[tuple[Table, str | None], ...]) -> dict[str, np.ndarray]:
+    """Those of `Images.arrays`."""
+    drawn = [_drawn(*table) for table in tables]
+    support = [_support(*table) for table in tables]
+    entropy = [Images(table, only=only).entropy_bits for table, only in tables]
+    return {
+        "images": _stacked([each.images for each in drawn]),
+        "which": _stacked([each.which for each in drawn]),
+        "labels": _stacked([each.labels for each in drawn]),
+        "count": np.array([len(each.which) for each in drawn], np.int32),
+        "held_out": _stacked([each.held_out for each in drawn]),
+        "held_out_labels": _stacked([each.held_out_labels for each in drawn]),
+        "held_out_count": np.array([len(each.held_out) for each in drawn], np.int32),
+        "probabilities": _stacked([each.probabilities.astype(np.float32) for each in support]),
+        "class_given_image": _stacked(
+            [each.class_given_image.astype(np.float32) for each in support]
+        ),
+        "entropy_bits": np.array(entropy, np.float32),
+    }
