@@ -48,7 +48,8 @@ def render(experiment: Experiment, results: dict[str, Any]) -> str:
     ]
     results = results | {"nll_nats": _nats(results[experiment.final_nll])}
     if "baselines" in results:
-        rows += [("the NLL that counts, in nats", "nll_nats", "")]
+        label = MEASURES[experiment.final_nll].label.replace("bits", "nats")
+        rows += [(label, "nll_nats", "")]
         rows += [(label, name, "") for name, label in _BASELINES.items()]
         results |= results["baselines"]
     rows += [

@@ -1,6 +1,7 @@
 """What is timed."""
 
 import functools
+import importlib.util
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,10 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import baselines
+from benchmarks.reweighted import numpy_reweighted_step, torch_reweighted_step
 from hmjax.exact import exact_log_prob
-from hmjax.experiment import Experiment
+from hmjax.experiment import Experiment, Machine
 from hmjax.importance import annealed, importance_sampled
 from hmjax.machine import Params
+from hmjax.rules import Reweighted
+from hmjax.tasks import Images
 from hmjax.training import population, programs, single
 from hmjax.training.devices import compiled, put
 
@@ -23,6 +27,8 @@ _NUMPY_STEPS = 1_000
 
 
 _BLOCK = 1000  # steps a seed, at least
+
+_LARGE_STEPS = 20
 
 _MEASURED = 16  # machines that are measured at once
 
@@ -49,14 +55,19 @@ def time_one(experiment: Experiment) -> Case:
     return time_population(experiment, 1)._replace(name="one machine")
 
 
-def time_population(experiment: Experiment, n: int) -> Case:
-    steps = max(_BLOCK, _STEPS // n // _BLOCK * _BLOCK)
+def time_population(experiment: Experiment, n: int, steps: int | None = None) -> Case:
+    steps = steps or max(_BLOCK, _STEPS // n // _BLOCK * _BLOCK)
     members = population.members_of(experiment, range(n))
     layout = programs.laid_out(members)
     placed = programs.place(members, layout)
     given = placed, put(np.full(n, steps, np.int32), layout)
-    block = compiled(programs.block_of(members, layout), layout, given)
-    return _steps(f"population of {n}", lambda: jax.block_until_ready(block(given)), n * steps)
+    arrays = programs.shared(members, layout)
+    block = compiled(programs.block_of(members, layout), layout, given, arrays)
+
+    def train() -> None:
+        jax.block_until_ready(block(given, arrays))
+
+    return _steps(f"population of {n}", train, n * steps)
 
 
 def time_rule(experiment: Experiment, name: str) -> Case:
@@ -78,6 +89,70 @@ def time_numpy(experiment: Experiment) -> Case:
             baselines.numpy_step(params, image[None], wake, sleep, experiment.rule.learning_rate)
 
     return _steps("NumPy, one machine", train, _NUMPY_STEPS)
+
+
+LARGE = "784-200-200, batch 100, reweighted, K = 5"
+
+
+@functools.cache
+def large() -> Experiment:
+    """A machine of the size of handwritten digits of 28 x 28 pixels, on as many random ones."""
+    return Experiment(
+        "large",
+        task=Images(_large_images()),
+        machine=Machine((200,), 200),
+        rule=Reweighted(samples=5, batch=100),
+        steps=_LARGE_STEPS,
+    )
+
+
+def _large_images() -> np.ndarray:
+    return np.random.default_rng(0).random((2000, 28 * 28)) < 0.2
+
+
+def time_large(_: Experiment) -> Case:
+    return time_population(large(), 1, _LARGE_STEPS)._replace(name=LARGE)
+
+
+def time_numpy_large(_: Experiment) -> Case:
+    """The same in NumPy."""
+    experiment = large()
+    params = jax.tree.map(np.array, single.init_state(experiment).learner.params)
+    rng, rule, images = np.random.default_rng(0), experiment.rule, _large_images()
+    assert isinstance(rule, Reweighted)
+
+    def noise(rows: int, sizes: tuple[int, ...]) -> list[np.ndarray]:
+        return [rng.random(size=(rows, n), dtype=np.float32) for n in sizes]
+
+    def train() -> None:
+        for _ in range(_LARGE_STEPS):
+            batch = images[rng.integers(0, len(images), rule.batch)].astype(np.float32)
+            wake = noise(rule.samples * rule.batch, experiment.sizes[1:])
+            sleep = noise(rule.batch, experiment.sizes)
+            numpy_reweighted_step(params, batch, wake, sleep, rule.learning_rate, rule.samples)
+
+    return _steps(f"NumPy, {LARGE}", train, _LARGE_STEPS)
+
+
+def time_torch_large(_: Experiment) -> Case | None:
+    """The same in PyTorch, if it is installed."""
+    if importlib.util.find_spec("torch") is None:
+        return None
+    import torch
+
+    experiment = large()
+    params = jax.tree.map(
+        lambda leaf: torch.tensor(np.array(leaf)), single.init_state(experiment).learner.params
+    )
+    rule, images = experiment.rule, torch.tensor(_large_images())
+    assert isinstance(rule, Reweighted)
+
+    def train() -> None:
+        for _ in range(_LARGE_STEPS):
+            batch = images[torch.randint(0, len(images), (rule.batch,))].float()
+            torch_reweighted_step(params, batch, rule.learning_rate, rule.samples)
+
+    return _steps(f"PyTorch, {LARGE}", train, _LARGE_STEPS)
 
 
 def time_numba_one(experiment: Experiment) -> Case | None:
@@ -117,8 +192,11 @@ def time_measures(experiment: Experiment, name: str = "") -> Case:
     layout = programs.laid_out(members)
     measured = programs.place(members, layout), jnp.ones(len(members), jnp.int32)
     function = programs.measures_of(members, layout, sampled=False)
-    exact = compiled(function, layout, measured)
-    case = _milliseconds(f"every exact measure{name and f', {name}'}", lambda: exact(measured))
+    arrays = programs.shared(members, layout)
+    exact = compiled(function, layout, measured, arrays)
+    case = _milliseconds(
+        f"every exact measure{name and f', {name}'}", lambda: exact(measured, arrays)
+    )
     return case._replace(amount=_MEASURED, unit="ms a machine")
 
 

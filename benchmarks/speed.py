@@ -23,14 +23,17 @@ from benchmarks.cases import (
     time_annealed,
     time_exact_one,
     time_importance_sampled,
+    time_large,
     time_matmul,
     time_measures,
     time_numba_many,
     time_numba_one,
     time_numpy,
+    time_numpy_large,
     time_one,
     time_population,
     time_rule,
+    time_torch_large,
 )
 from hmjax import Bars, Experiment, Machine, Reweighted, Shifter, recipe
 from hmjax.runtime.ambient import own_settings
@@ -61,6 +64,7 @@ def run(
     makers: list[Callable[[Experiment], Case | None]] = [
         *(time_one, time_numpy, time_numba_one, time_numba_many),
         *(functools.partial(time_population, n=n) for n in sizes),
+        *(time_large, time_numpy_large, time_torch_large),
         lambda e: time_rule(dataclasses.replace(e, rule=Reweighted()), "reweighted, K = 10"),
         lambda _: time_rule(recipe("sweep", Shifter(), (16,)), "recipe, 32-16-4"),
         lambda _: time_rule(recipe("sweep", Shifter(width=16), (48,)), "recipe, 64-48-4"),
@@ -164,8 +168,8 @@ def cold_start() -> dict[str, float]:
         "e = [hmjax.Experiment('cold', steps=500)]; layout = programs.laid_out(e);"
         "placed = programs.place(e, layout);"
         "given = placed, devices.put(numpy.full(1, 500, numpy.int32), layout);"
-        "block = devices.compiled(programs.block_of(e, layout), layout, given);"
-        "block(given).step.block_until_ready()"
+        "block = devices.compiled(programs.block_of(e, layout), layout, given, {});"
+        "block(given, {}).step.block_until_ready()"
     )
     seconds = []
     with tempfile.TemporaryDirectory() as folder:

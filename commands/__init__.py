@@ -9,6 +9,7 @@ COMMANDS = {
     "population": ("NAME", "train many seeds of an experiment side by side"),
     "replay": ("DIR --seed K", "train one machine of a population alone"),
     "resume": ("DIR", "go on with an interrupted run or population"),
+    "sample": ("DIR", "draw fantasies of a run into a file"),
     "complete": ("DIR --images FILE", "draw the pixels of images that are not known"),
     "figures": ("DIR", "draw the pictures of a finished one again"),
     "compare": ("NAME", "train the studies of a comparison, and say what they came to"),

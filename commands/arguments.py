@@ -138,5 +138,18 @@ def with_rule(arguments: Sequence[str], experiment: Experiment) -> tuple[Sequenc
     return others, replace(experiment, rule=RULES[name](**shared))
 
 
+def require_new_file(out: Path, suffix: str, *, overwrite: bool) -> None:
+    """Refuses a file that cannot be written, or that is there unless it is to be replaced.
+
+    Raises:
+      InvalidInput: if it is such a file.
+    """
+    require(out.suffix == suffix, "out", str(out), f"must end in {suffix}")
+    require_parent(out)
+    free = overwrite or not out.exists()
+    require(free, "out", str(out), "is there already; --overwrite replaces it")
+    require(not out.is_dir(), "out", str(out), "must be no folder")
+
+
 def require_parent(out: Path) -> None:
     require(out.parent.is_dir(), "out", str(out), "must lie in a folder that is there")

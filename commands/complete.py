@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from commands.arguments import parse, require_parent
+from commands.arguments import parse, require_new_file
 from hmjax import InvalidInput, complete
 from hmjax.errors import require
 from hmjax.experiment import MAX_SEED
@@ -58,11 +58,8 @@ class Complete:
 def main(arguments: Sequence[str]) -> None:
     options = parse(Complete, arguments, "run.py complete")
     out = options.out or options.folder / "completions.npz"
-    require(out.suffix == ".npz", "out", str(out), "must end in .npz")
     run = runs.read(options.folder)
-    require_parent(out)
-    there = out.exists() and not options.overwrite
-    require(not there, "out", str(out), "is there already; --overwrite replaces it")
+    require_new_file(out, ".npz", overwrite=options.overwrite)
     images, known = _read(options, run.experiment.task.image_shape)
 
     key = jax.random.split(key_of(options.seed), options.draws)

@@ -6,7 +6,7 @@ from hmjax.experiment import Experiment, Machine
 from hmjax.importance import complete
 from hmjax.machine import Params, generate, init, log_joint, log_recognition, recognise
 from hmjax.measures import Evaluation
-from hmjax.recipes import recipe
+from hmjax.recipes import own_images, recipe
 from hmjax.rules import ExactEM, JointStochastic, Reweighted, WakeSleep
 from hmjax.store.files import load_params
 from hmjax.tasks import Bars, Images, Shifter, Tees
@@ -37,6 +37,7 @@ __all__ = [
     "load_params",
     "log_joint",
     "log_recognition",
+    "own_images",
     "recipe",
     "recognise",
     "train",

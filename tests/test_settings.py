@@ -25,6 +25,7 @@ KINDS = [
     hmjax.Shifter(),
     hmjax.Bars(),
     hmjax.Tees(),
+    hmjax.Images([[0, 1], [1, 1]]),
     hmjax.WakeSleep(),
     hmjax.Reweighted(),
     hmjax.JointStochastic(),
@@ -155,6 +156,8 @@ def test_whatever_a_field_is_given_it_is_taken_to_mean_one_thing_or_refused(made
     changed = dataclasses.replace(made, **{name: value})
     hash(changed)
     content = settings.to_json(changed)
+    if isinstance(changed, hmjax.Images):
+        content["data"] = changed.data  # which a folder keeps beside it
     assert settings.from_json(type(made), Path("config.json"), content) == changed
     again = dataclasses.replace(made, **{name: getattr(changed, name)})
     assert again == changed

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from hmjax.machine import Layer
-from hmjax.tasks.base import all_rows
+from hmjax.tasks.sampled import all_rows
 
 ENUMERABLE = 2**28
 """The largest table, in elements, that the exact measures will build for a layer."""

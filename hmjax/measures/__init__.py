@@ -3,7 +3,6 @@
 from hmjax.measures.evaluation import (
     Data,
     Measures,
-    by_annealing,
     data_of,
     enumerated,
     evaluate,
@@ -17,6 +16,7 @@ from hmjax.measures.fantasies import (
 from hmjax.measures.recovery import (
     class_recovery,
 )
+from hmjax.measures.sampling import by_annealing
 from hmjax.measures.settings import Evaluation
 
 __all__ = [

@@ -4,7 +4,6 @@ A measure of a sampled estimate stands beside the exact one wherever enumeration
 two classes, "right" is the class of the higher label: right for the shifter, vertical for the bars.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,10 +13,10 @@ import numpy as np
 
 from hmjax import exact, machine
 from hmjax.errors import MAX_COUNT
-from hmjax.importance import Samples, annealed, importance_sampled
 from hmjax.machine import Params
 from hmjax.measures.fantasies import selectivity, shown_exactly, variants
 from hmjax.measures.recovery import class_recovery
+from hmjax.measures.sampling import by_annealing, held_out, mean
 from hmjax.measures.settings import Evaluation
 from hmjax.measures.table import MEASURES, measures_of, shape_of
 from hmjax.measures.units import NATS_PER_BIT
@@ -133,93 +132,6 @@ def evaluate(
     return measured
 
 
-def held_out(
-    key_importance: jax.Array,
-    key_held_out: jax.Array,
-    params: Params,
-    samples: int | jax.Array,
-    *,
-    task: Task,
-    evaluation: Evaluation,
-    numbers: Mapping[str, Any] | None = None,
-) -> Measures:
-    """The measures of `evaluate` on held-out images, by samples of the recognition net."""
-    images, labels, weights = task.unseen(key_held_out, evaluation.held_out, numbers)
-    sampled = importance_sampled(key_importance, params, images, samples)
-    surprise = -sampled.estimate.log_prob / NATS_PER_BIT
-    measured = {
-        "is_nll_bits": _mean(surprise, weights),
-        "is_effective_samples": _mean(sampled.estimate.effective, weights),
-        "is_error_bits": _error(surprise, weights),
-        "direction_recovery": _labels_recovered(sampled.mean_top, labels, weights, task),
-    }
-    if task.has_held_out:
-        images, _ = task.sample(key_held_out, evaluation.held_out, numbers)
-        log_prob = importance_sampled(key_importance, params, images, samples).estimate.log_prob
-        measured["is_training_nll_bits"] = -jnp.mean(log_prob) / NATS_PER_BIT
-    return measured
-
-
-def by_annealing(
-    key: jax.Array,
-    key_held_out: jax.Array,
-    params: Params,
-    *,
-    task: Task,
-    evaluation: Evaluation,
-    numbers: Mapping[str, Any] | None = None,
-) -> Measures:
-    """The measures of `evaluate` by annealed importance sampling; NaN where there are exact ones.
-
-    The NLL is the mean of `Task.surprise_bits` over images that are held out.
-    """
-    names = [each.name for each in measures_of(task) if each.is_annealed]
-    sizes, temperatures = machine.sizes_of(params), evaluation.temperatures
-    if exact.is_enumerable(sizes, task.images) or not temperatures:
-        return dict.fromkeys(names, jnp.asarray(jnp.nan, jnp.float32))
-
-    def samples(images: jax.Array) -> tuple[Samples, jax.Array]:
-        runs = evaluation.annealed_runs
-        found = annealed(key, params, images, runs=runs, temperatures=temperatures)
-        return found, task.surprise_bits(images, found.estimate.log_prob)
-
-    images, labels, weights = task.unseen(key_held_out, evaluation.held_out, numbers)
-    found, surprise = samples(images)
-    measured = {
-        "annealed_nll_bits": _mean(surprise, weights),
-        "annealed_error_bits": _error(surprise, weights),
-        "annealed_effective_runs": _mean(found.estimate.effective, weights),
-        "direction_recovery_annealed": _labels_recovered(found.mean_top, labels, weights, task),
-    }
-    if task.has_held_out:
-        images, _ = task.sample(key_held_out, evaluation.held_out, numbers)
-        measured["annealed_training_nll_bits"] = jnp.mean(samples(images)[1])
-    return measured
-
-
-def _mean(values: jax.Array, weights: jax.Array | None) -> jax.Array:
-    return jnp.mean(values) if weights is None else jnp.sum(weights * values)
-
-
-def _error(values: jax.Array, weights: jax.Array | None) -> jax.Array:
-    """The standard error of `_mean`, over images."""
-    if weights is None:
-        return jnp.std(values, ddof=1) / math.sqrt(len(values))
-    squares = jnp.sum(weights * (values - _mean(values, weights)) ** 2)
-    n = jnp.sum(weights > 0)
-    return jnp.sqrt(squares / (n - 1))
-
-
-def _labels_recovered(
-    mean_top: jax.Array, labels: jax.Array, weights: jax.Array | None, task: Task
-) -> jax.Array:
-    """How well mean top states `[n, n_L]` of images tell their labels `[n]` apart."""
-    named = labels[:, None] == jnp.asarray(task.class_labels, jnp.int32)[None]
-    if weights is None:
-        weights = jnp.full(len(labels), 1 / len(labels), jnp.float32)
-    return class_recovery(mean_top, weights, named.astype(jnp.float32))
-
-
 def dreamt(key: jax.Array, params: Params, *, task: Task, fantasies: int) -> Measures:
     """The measures of `evaluate` on so many fantasies, with the top free and held."""
     tops, classes = params.prior.bias.size, len(task.class_labels)
@@ -282,7 +194,7 @@ def enumerated(
     if task.has_held_out:
         unseen, _, weights = task.unseen(key_of(0), MAX_COUNT, numbers)
         log_prob = exact.exact_log_prob(params, unseen)
-        measured["exact_held_out_nll_bits"] = -_mean(log_prob, weights) / NATS_PER_BIT
+        measured["exact_held_out_nll_bits"] = -mean(log_prob, weights) / NATS_PER_BIT
     if not task.can_show:
         return measured | _unknown(_EXACT_OF_FANTASIES, tops, classes)
     shown_given_top, shown = shown_exactly(params, task)

@@ -1,6 +1,7 @@
 """Learning rules: one file each, one contract (`Rule`) for all."""
 
-from hmjax.rules.base import Batch, Descent, Rule, State
+from hmjax.rules.base import Descent
+from hmjax.rules.contract import Batch, Rule, State
 from hmjax.rules.exact_em import ExactEM
 from hmjax.rules.joint import JointStochastic
 from hmjax.rules.reweighted import Reweighted

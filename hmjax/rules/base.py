@@ -1,9 +1,9 @@
-"""What every learning rule gives, and how the gradients of all of them move a machine."""
+"""How the gradients of every rule move a machine, and the settings of that."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -13,69 +13,10 @@ import optax
 from hmjax import arithmetic
 from hmjax.errors import MAX_COUNT, require
 from hmjax.machine import Layer, Params, Prior
+from hmjax.rules.contract import Rule, State, Updates
 from hmjax.rules.hold import hold
 from hmjax.rules.optimiser import Optimiser, descent
 from hmjax.settings import Settings
-
-
-class State(NamedTuple):
-    """What a rule carries from step to step.
-
-    Attributes:
-      params: the machine.
-      generative: the optimiser state of `(params.generative, params.prior)`.
-      recognition: the optimiser state of `params.recognition`.
-      memory: of a rule that keeps one, the latest states of each image (see `hmjax.rules.memory`).
-    """
-
-    params: Params
-    generative: optax.OptState
-    recognition: optax.OptState
-    memory: jax.Array | None = None
-
-
-class Batch(NamedTuple):
-    """What a step learns from.
-
-    Attributes:
-      images: `[batch, n_0]`.
-      numbers: int32 `[batch]`, the number that the task gives each image, the same whenever it
-        comes (see `hmjax.tasks.Task.number_of`); not there where no rule asks for it.
-    """
-
-    images: jax.Array
-    numbers: jax.Array | None = None
-
-
-class Rule(NamedTuple):
-    """A learning rule, as pure functions.
-
-    Attributes:
-      init: `init(params) -> State`.
-      draws: how many uniform numbers a step needs for each of its images.
-      step: `step(state, batch, noise) -> State`, one update from one batch and uniform numbers
-        `[batch, draws]`. All arrays may carry a trailing axis, one machine a place; the updates of
-        a machine do not depend on those beside it.
-    """
-
-    init: Callable[[Params], State]
-    draws: int
-    step: Callable[[State, Batch, jax.Array], State]
-
-
-class Updates(NamedTuple):
-    """How gradients move a machine, as pure functions.
-
-    Attributes:
-      init: `init(params) -> State`.
-      generative: `generative(state, gradient) -> State`, the gradient in
-        `(params.generative, params.prior)`.
-      recognition: `recognition(state, gradient) -> State`, the gradient in `params.recognition`.
-    """
-
-    init: Callable[[Params], State]
-    generative: Callable[[State, tuple[tuple[Layer, ...], Prior]], State]
-    recognition: Callable[[State, tuple[Layer, ...]], State]
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ import jax.numpy as jnp
 from hmjax import exact, machine
 from hmjax.errors import require
 from hmjax.machine import Layer, Params, Prior
-from hmjax.rules.base import Batch, Descent, Rule, State
+from hmjax.rules.base import Descent
+from hmjax.rules.contract import Batch, Rule, State
 
 
 @dataclass(frozen=True)

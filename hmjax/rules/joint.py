@@ -31,7 +31,8 @@ from hmjax import arithmetic, gibbs, machine
 from hmjax.errors import require
 from hmjax.machine import Params, States
 from hmjax.rules import memory
-from hmjax.rules.base import Batch, Descent, Rule, State
+from hmjax.rules.base import Descent
+from hmjax.rules.contract import Batch, Rule, State
 from hmjax.rules.reweighted import Recognition, recognition_gradient
 from hmjax.rules.wake_sleep import wake_gradient
 

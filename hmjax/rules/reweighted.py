@@ -23,7 +23,8 @@ import jax.numpy as jnp
 from hmjax import arithmetic, machine
 from hmjax.errors import require
 from hmjax.machine import Layer, Noise, Params, States
-from hmjax.rules.base import Batch, Descent, Rule, State
+from hmjax.rules.base import Descent
+from hmjax.rules.contract import Batch, Rule, State
 from hmjax.rules.wake_sleep import sleep_gradient, wake_gradient
 
 Recognition = Literal["wake", "sleep", "both"]

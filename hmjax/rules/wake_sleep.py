@@ -20,7 +20,8 @@ import jax
 
 from hmjax import arithmetic, machine
 from hmjax.machine import Layer, Params, Prior, States
-from hmjax.rules.base import Batch, Descent, Rule, State
+from hmjax.rules.base import Descent
+from hmjax.rules.contract import Batch, Rule, State
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from hmjax.errors import InvalidInput
@@ -22,6 +21,7 @@ from hmjax.experiment import Experiment
 from hmjax.runtime import hosts
 from hmjax.settings import to_json
 from hmjax.store import files, folders, locks, runs, seal, studies
+from hmjax.store.checkpoints import restore, write_checkpoint
 from hmjax.store.environment import compare_environment
 from hmjax.study import summary
 from hmjax.study.sweeps import Part, Study, parts_of
@@ -30,13 +30,7 @@ from hmjax.training.progress import (
     EVERYTHING,
     NOTHING_ELSE,
     Progress,
-    Record,
-    alone,
-    population_of_one,
-    template_of,
 )
-
-_KIND = {"Experiment": "experiment", "Study": "study"}  # whose config a checkpoint belongs to
 
 
 def create(
@@ -70,10 +64,10 @@ def read_settings(folder: str | os.PathLike[str]) -> Experiment | Study:
     Raises:
       InvalidInput: on every host, if there is none or it cannot be read.
     """
-    config = _config_of(Path(folder))
+    config, what = _held(Path(folder))
     if not hosts.agree(functools.partial(folders.is_finished, Path(folder))):
         folders.require_no_restarts(Path(folder), config)
-    return folders.settings_of(Path(folder), config, read=_read_by_first)
+    return what
 
 
 def carry_out(
@@ -112,8 +106,7 @@ def _carry_out(
     expected: Experiment | Study | None,
 ) -> dict[str, Any]:
     began = time.perf_counter()
-    config = _config_of(folder)
-    what = folders.settings_of(folder, config, read=_read_by_first)
+    config, what = _held(folder)
     if expected is not None and what != expected:
         kind = "run" if isinstance(what, Experiment) else "study"
         raise InvalidInput(f"{folder} holds another {kind} than the one to be trained")
@@ -141,7 +134,7 @@ def _carry_out(
     for path, part in zip(paths, parts, strict=True):
         if hosts.agree(path.exists):
             content = hosts.from_first(path.read_bytes)
-            progress, earlier = _restore(path, content, config, part, record)
+            progress, earlier = restore(path, content, config, part, record)
             compare()
         else:
             progress = loop.start(part.members, record)
@@ -189,55 +182,13 @@ def _finished(
     return json.loads(hosts.from_first(read))
 
 
-def write_checkpoint(
-    path: Path, config: Mapping[str, Any], progress: Progress, total_seconds: float
-) -> None:
-    """Writes what `carry_out` goes on from.
-
-    Args:
-      path: `checkpoint.npz` of a run, or a part of a study.
-      config: the content of the `config.json` beside it.
-      progress: of the run or the part so far.
-      total_seconds: what the run has taken.
-    """
-    kept = alone(progress) if config["kind"] == Experiment.__name__ else progress
-    files.write_arrays(path, _checkpoint(config, kept, total_seconds))
-
-
-def _checkpoint(
-    config: Mapping[str, Any], progress: Progress, total_seconds: float
-) -> dict[str, Any]:
-    checkpoint = {_KIND[config["kind"]]: np.asarray(str(config)), "progress": progress}
-    if config["kind"] == Experiment.__name__:
-        checkpoint["total_seconds"] = np.float64(total_seconds)
-    return checkpoint
-
-
-def _restore(
-    path: Path, content: bytes, config: Mapping[str, Any], part: Part, record: Record
-) -> tuple[Progress, float]:
-    arrays = files.read_arrays(path, content)
-    of_run, kind = config["kind"] == Experiment.__name__, _KIND[config["kind"]]
-    members = None if of_run else len(part.members)
-    tasks = list(dict.fromkeys(member.task for member in part.members))
-    like = template_of(part.members[0], members, record, tasks)
-    template = _checkpoint(config, like, 0.0)
-    if kind in arrays and arrays[kind].tolist() != str(template[kind]):
-        raise InvalidInput(f"{path} belongs to another {kind} than its config.json")
-    checkpoint = files.restore(path, arrays, template)
-    progress = checkpoint["progress"]
-    if len({len(leaf) for leaf in jax.tree.leaves((progress.curves, progress.snapshots))}) != 1:
-        raise InvalidInput(f"{path}: its curves and snapshots differ in length")
-    seconds = float(checkpoint.get("total_seconds", 0.0))
-    return (population_of_one(progress) if of_run else progress), seconds
-
-
-def _config_of(folder: Path) -> dict[str, Any]:
-    return json.loads(hosts.from_first(lambda: json.dumps(folders.read_config(folder)).encode()))
-
-
-def _read_by_first(path: Path) -> bytes:
-    return hosts.from_first(lambda: files.read_bytes(path))
+def _held(folder: Path) -> tuple[dict[str, Any], Experiment | Study]:
+    """The content of a folder's `config.json`, and what it says, as host 0 reads them."""
+    read = hosts.from_first(lambda: json.dumps(folders.read_config(folder)).encode())
+    config = json.loads(read)
+    return config, folders.settings_of(
+        folder, config, read=lambda path: hosts.from_first(lambda: files.read_bytes(path))
+    )
 
 
 def _on_first(act: Callable[[], object]) -> None:

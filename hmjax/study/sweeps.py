@@ -73,8 +73,8 @@ class Study(Settings):
         require(at_once >= 0, "seeds-at-once", at_once, "must be at least 1, or 0 for automatic")
         if self.per_class:
             task, others = self.experiment.task, {**self.swept()}
-            own = isinstance(task, Images) and len(task.class_names) > 1
-            require(own, "per-class", True, "needs images of one's own with labels")
+            own = isinstance(task, Images) and len(task.class_names) > 1 and task.only is None
+            require(own, "per-class", True, "needs images of one's own, of several labels")
             others.pop(LABEL)
             require(not others, "per-class", True, f"leaves no sweep of {', '.join(others)}")
         for name, values in self.swept().items():

@@ -5,11 +5,10 @@ is given the arrays. Several tables, or the labels of one, are trained side by s
 stand under a leading axis, padded to the longest, and a machine knows which are its own.
 """
 
-import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,49 +17,12 @@ import numpy as np
 from hmjax.errors import require
 from hmjax.runtime.cipher import uniforms
 from hmjax.settings import Settings
-from hmjax.tasks.base import Sampled, Support, Unseen
+from hmjax.tasks.base import Support, Unseen
+from hmjax.tasks.drawn import Drawn, Outline, arrays_of, drawn_of, outline_of, support_of
+from hmjax.tasks.sampled import Sampled
 from hmjax.tasks.table import LEVELS, Table, table_of
 
 _ENDLESS = 2**62  # images, where pixels are drawn anew
-
-
-@dataclass(frozen=True)
-class Outline:
-    """What a compiled program knows of one table, or of several that it serves.
-
-    Attributes:
-      shape: rows and columns of an image.
-      classes: the names of the labels.
-      training: how many different images there are to train on, at most.
-      held_out: how many images are held out, at most.
-      has_held_out: whether these are not the images that are trained on.
-      is_grey: whether pixels are drawn.
-    """
-
-    shape: tuple[int, int]
-    classes: tuple[str, ...]
-    training: int
-    held_out: int
-    has_held_out: bool
-    is_grey: bool
-
-
-class Drawn(NamedTuple):
-    """What is trained on, and what is held out.
-
-    Attributes:
-      images: uint8 `[m, n_0]`, the different images that are trained on.
-      which: int32 `[n]`, for each image that is trained on, its place among these.
-      labels: int32 `[n]`, theirs, from 1 on.
-      held_out: uint8 `[k, n_0]`; those that are trained on, if none are held out.
-      held_out_labels: int32 `[k]`.
-    """
-
-    images: np.ndarray
-    which: np.ndarray
-    labels: np.ndarray
-    held_out: np.ndarray
-    held_out_labels: np.ndarray
 
 
 @dataclass(frozen=True, init=False)
@@ -112,12 +74,12 @@ class Images(Sampled, Settings):
     @property
     def drawn(self) -> Drawn:
         """What is trained on, and what is held out."""
-        return _drawn(self.table, self.only)
+        return drawn_of(self.table, self.only)
 
     @property
     def own_outline(self) -> Outline:
         """What a program that is compiled for it alone knows of it."""
-        return self.data if isinstance(self.data, Outline) else _outline(self.data, self.only)
+        return self.data if isinstance(self.data, Outline) else outline_of(self.data, self.only)
 
     def outline(self, tasks: Sequence[Any]) -> "Images":
         each = [task.own_outline for task in tasks]
@@ -125,7 +87,7 @@ class Images(Sampled, Settings):
         return Images(replace(each[0], **most))
 
     def arrays(self, tasks: Sequence[Any]) -> dict[str, np.ndarray]:
-        return dict(_arrays(tuple((task.table, task.only) for task in tasks)))
+        return dict(arrays_of(tuple((task.table, task.only) for task in tasks)))
 
     def numbers(self) -> dict[str, float]:
         return {}
@@ -197,7 +159,8 @@ class Images(Sampled, Settings):
 
     def _place(self, uniform: jax.Array, given: Mapping[str, Any]) -> jax.Array:
         """Which image that is trained on is chosen, int32 `[n]`."""
-        count = jnp.asarray(given["count"])[given["table"]][None]
+        of_own = jnp.asarray(given["count"])[given["table"]]
+        count = jnp.broadcast_to(of_own, uniform[:, 0].shape)
         return jnp.minimum((uniform[:, 0] * count).astype(jnp.int32), count - 1)
 
     def _given(self, numbers: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -242,7 +205,7 @@ class Images(Sampled, Settings):
 
     def support(self) -> Support:
         """The different images that are trained on, and how often each comes."""
-        return _support(self.table, self.only)
+        return support_of(self.table, self.only)
 
     @property
     def can_show(self) -> bool:
@@ -257,79 +220,3 @@ def _of_table(given: Mapping[str, Any], name: str, place: jax.Array) -> jax.Arra
     """Of the tables that machines have, what stands at places `[n, ...]`."""
     table = jnp.broadcast_to(jnp.asarray(given["table"]), place.shape)
     return jnp.asarray(given[name]).at[table, place].get(mode="promise_in_bounds")
-
-
-def _stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    """Arrays under a leading axis, the shorter padded with zeros."""
-    most = max(map(len, arrays))
-    padded = [np.pad(a, [(0, most - len(a)), *[(0, 0)] * (a.ndim - 1)]) for a in arrays]
-    return np.stack(padded)
-
-
-@functools.lru_cache(maxsize=64)
-def _drawn(table: Table, only: str | None) -> Drawn:
-    parts = table.parts
-    wanted = np.ones(len(parts.labels), bool)
-    if only is not None:
-        wanted = parts.classes[parts.labels] == only
-    trained, tested = wanted & ~parts.held_out, wanted & parts.held_out
-    if not tested.any():
-        tested = trained
-    different, which = np.unique(parts.images[trained], axis=0, return_inverse=True)
-    return Drawn(
-        different,
-        which.reshape(-1).astype(np.int32),
-        parts.labels[trained].astype(np.int32) + 1,
-        parts.images[tested],
-        parts.labels[tested].astype(np.int32) + 1,
-    )
-
-
-@functools.lru_cache(maxsize=64)
-def _outline(table: Table, only: str | None) -> Outline:
-    parts, drawn = table.parts, _drawn(table, only)
-    return Outline(
-        shape=(int(parts.shape[0]), int(parts.shape[1])),
-        classes=tuple(map(str, parts.classes)),
-        training=len(drawn.images),
-        held_out=len(drawn.held_out),
-        has_held_out=bool(parts.held_out.any()),
-        is_grey=bool(parts.is_grey),
-    )
-
-
-@functools.lru_cache(maxsize=64)
-def _support(table: Table, only: str | None) -> Support:
-    drawn, classes = _drawn(table, only), len(table.parts.classes)
-    counts = np.zeros((len(drawn.images), classes))
-    np.add.at(counts, (drawn.which, drawn.labels - 1), 1)
-    of_image = counts.sum(axis=1)
-    certain = (counts > 0).sum(axis=1) == 1
-    return Support(
-        images=drawn.images.astype(np.float32),
-        probabilities=of_image / of_image.sum(),
-        label=np.where(certain, counts.argmax(axis=1) + 1, 0),
-        class_given_image=counts / of_image[:, None],
-    )
-
-
-@functools.lru_cache(maxsize=4)
-def _arrays(tables: tuple[tuple[Table, str | None], ...]) -> dict[str, np.ndarray]:
-    """Those of `Images.arrays`."""
-    drawn = [_drawn(*table) for table in tables]
-    support = [_support(*table) for table in tables]
-    entropy = [Images(table, only=only).entropy_bits for table, only in tables]
-    return {
-        "images": _stacked([each.images for each in drawn]),
-        "which": _stacked([each.which for each in drawn]),
-        "labels": _stacked([each.labels for each in drawn]),
-        "count": np.array([len(each.which) for each in drawn], np.int32),
-        "held_out": _stacked([each.held_out for each in drawn]),
-        "held_out_labels": _stacked([each.held_out_labels for each in drawn]),
-        "held_out_count": np.array([len(each.held_out) for each in drawn], np.int32),
-        "probabilities": _stacked([each.probabilities.astype(np.float32) for each in support]),
-        "class_given_image": _stacked(
-            [each.class_given_image.astype(np.float32) for each in support]
-        ),
-        "entropy_bits": np.array(entropy, np.float32),
-    }

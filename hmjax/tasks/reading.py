@@ -1,6 +1,7 @@
 """Files of images: `.npy`, `.npz` with `images` and perhaps `labels`, and `.csv`."""
 
 import csv
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -101,7 +102,9 @@ def _csv(path: Path) -> Content:
         "ndmin": 2,
         "encoding": "utf-8-sig",
     }
-    images = np.loadtxt(path, dtype=np.float32, usecols=pixels, **lines)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that there is no line but the first
+        images = np.loadtxt(path, dtype=np.float32, usecols=pixels, **lines)
     if LABEL not in names:
         return Content(images, None)
     labels = np.loadtxt(path, dtype=str, usecols=[names.index(LABEL)], **lines)[:, 0]

@@ -16,15 +16,8 @@ import numpy as np
 
 from hmjax.errors import require
 from hmjax.settings import Settings
-from hmjax.tasks.base import (
-    MOST_IMAGES,
-    Sampled,
-    Support,
-    all_rows,
-    collect,
-    counted,
-    probability_of_rows,
-)
+from hmjax.tasks.base import MOST_IMAGES, Support
+from hmjax.tasks.sampled import Sampled, all_rows, collect, counted, probability_of_rows
 
 
 @dataclass(frozen=True)

@@ -167,9 +167,17 @@ def _check(fits: bool | np.bool_, what: str, allowed: str) -> None:
         raise InvalidInput(f"{what}: {allowed}")
 
 
+def _array(values: Any, name: str) -> np.ndarray:
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidInput(f"{name} are no array: {reason}") from None
+
+
 def _rows(images: Any, name: str) -> tuple[np.ndarray, tuple[int, int]]:
     """Images as rows of pixels, and the shape of one."""
-    array = np.asarray(images)
+    array = _array(images, name)
     is_number = array.dtype.kind in "buif"
     _check(is_number, f"{name} are of type {array.dtype}", "must be numbers or truth values")
     fits = array.ndim in (2, 3)
@@ -214,7 +222,7 @@ def _classes(labels: Any, images: int, name: str) -> tuple[np.ndarray, np.ndarra
     """The names of labels, and each label's place among them."""
     if labels is None:
         return np.array(["all"]), np.zeros(images, np.int64)
-    array = np.asarray(labels)
+    array = _array(labels, name)
     shape = f"{name} are of shape {list(array.shape)}"
     _check(array.shape == (images,), shape, f"must be [{images}], one an image")
     kind = array.dtype.kind

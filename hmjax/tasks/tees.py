@@ -16,7 +16,8 @@ import numpy as np
 from hmjax import arithmetic
 from hmjax.errors import require
 from hmjax.settings import Settings
-from hmjax.tasks.base import Sampled, Support, all_rows, collect, counted, probability_of_rows
+from hmjax.tasks.base import Support
+from hmjax.tasks.sampled import Sampled, all_rows, collect, counted, probability_of_rows
 
 _TEE = np.array([[1, 1, 1], [0, 1, 0], [0, 1, 0]], np.float32)
 

@@ -99,7 +99,7 @@ def block_of(members: Sequence[Experiment], layout: Layout) -> Function:
                 keys.steps, numbers, state, steps, program=program, arrays=arrays
             )
 
-        return side_by_side(block, layout)(of)
+        return side_by_side(block, layout, in_lanes=single.lanes_of(program) > 1)(of)
 
     return Function(("block", program), blocks)
 

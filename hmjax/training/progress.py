@@ -91,7 +91,7 @@ def template_of(
     axes = () if members is None else (members,)
 
     def first(seed: jax.Array) -> tuple[TrainState, Measures]:
-        program, numbers = split(experiment, tasks=tasks)
+        program, numbers = split(experiment, tasks=list(dict.fromkeys(tasks)))
         keys = single.keys_of(seed)
         state = single.first_state(keys.init, numbers, program=program)
         measured = measures.evaluate(

@@ -1,12 +1,17 @@
+import chex
 import jax
 import numpy as np
 import pytest
+from helpers import random_params
 
 import hmjax
 import run
 from benchmarks import baselines
 from benchmarks import speed as bench
-from hmjax import exact
+from benchmarks.reweighted import numpy_reweighted_step, torch_reweighted_step
+from hmjax import exact, machine
+from hmjax.rules import Batch
+from hmjax.runtime.cipher import uniforms
 
 
 def test_the_floor_counts_a_step():
@@ -77,3 +82,35 @@ def test_the_numba_loop_learns_as_wake_sleep_does():
 def test_a_report_that_cannot_be_written_is_refused_before_any_work(tmp_path, capsys):
     assert run.main(["bench", "--out", str(tmp_path / "none" / "report.json")]) == 2
     assert "must lie in a folder" in capsys.readouterr().err
+
+
+SIZES, BATCH, SAMPLES = (12, 7, 3), 6, 4
+
+
+def test_the_large_step_in_numpy_is_the_rules():
+    rule = hmjax.Reweighted(samples=SAMPLES, batch=BATCH, learning_rate=0.3).build(SIZES)
+    params = random_params(jax.random.key(0), SIZES)
+    images = jax.random.bernoulli(jax.random.key(1), 0.5, (BATCH, 12)).astype(np.float32)
+    noise = uniforms(jax.random.key(2), (BATCH, rule.draws))
+    theirs = jax.tree.map(np.array, params)
+    of_layers = [np.asarray(x) for x in machine.by_layer(noise, SIZES[1:] * SAMPLES + SIZES)]
+    wake = [np.concatenate(of_layers[layer : 2 * SAMPLES : 2]) for layer in range(2)]
+    numpy_reweighted_step(theirs, np.asarray(images), wake, of_layers[-3:], 0.3, SAMPLES)
+    ours = jax.jit(rule.step)(rule.init(params), Batch(images), noise).params
+    chex.assert_trees_all_close(ours, theirs, atol=1e-5)
+    chex.assert_trees_all_equal_shapes(ours, theirs)
+    moved = jax.tree.map(lambda new, old: float(np.abs(new - old).max()), ours, params)
+    assert min(jax.tree.leaves(moved)) > 0.01
+
+
+def test_the_large_step_in_pytorch_learns_as_the_rule_does():
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    images = np.asarray(hmjax.Bars().sample(jax.random.key(0), 4000)[0])
+    params = hmjax.init(jax.random.key(1), (16, 8, 1), p_on=0.2)
+    theirs = jax.tree.map(lambda leaf: torch.tensor(np.array(leaf)), params)
+    for batch in images.reshape(-1, 10, 16):
+        torch_reweighted_step(theirs, torch.tensor(batch), 0.1, SAMPLES)
+    learned = jax.tree.map(lambda leaf: leaf.numpy(), theirs)
+    before, after = (-float(exact.exact_log_prob(p, images).mean()) for p in (params, learned))
+    assert after < before - 1

@@ -22,7 +22,7 @@ from hmjax.importance import annealed, importance_sampled
 from hmjax.runtime import ambient
 from hmjax.runtime.cipher import key_of
 from hmjax.runtime.float64 import in_float64
-from hmjax.store import environment, folders, work
+from hmjax.store import checkpoints, environment, folders, work
 from hmjax.training import loop
 from hmjax.training.programs import laid_out
 from hmjax.training.progress import EVERYTHING
@@ -92,7 +92,7 @@ def plain(tmp_path_factory):
     half = next(loop.while_finite(experiment, loop.start([experiment], EVERYTHING), EVERYTHING))
     work.create(experiment, folder / "half")
     config = folders.read_config(folder / "half")
-    work.write_checkpoint(folder / "half" / "checkpoint.npz", config, half, 0.0)
+    checkpoints.write_checkpoint(folder / "half" / "checkpoint.npz", config, half, 0.0)
     return folder
 
 

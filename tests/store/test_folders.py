@@ -25,7 +25,7 @@ import configs
 import hmjax
 import run
 from hmjax import InvalidInput
-from hmjax.store import environment, files, folders, locks, runs, studies, work
+from hmjax.store import checkpoints, environment, files, folders, locks, runs, studies, work
 from hmjax.study import sweeps
 from hmjax.study.sweeps import Part, Study
 from hmjax.training import population
@@ -415,7 +415,7 @@ def test_whatever_is_in_a_checkpoint_it_is_gone_on_from_or_refused(damage, finis
     config, experiment = folders.read_config(path.parent), work.read_settings(path.parent)
     with damaged(path, *damage):
         part = Part([experiment], np.zeros(1))
-        said = refusal(work._restore, path, path.read_bytes(), config, part, EVERYTHING)
+        said = refusal(checkpoints.restore, path, path.read_bytes(), config, part, EVERYTHING)
     assert "\n" not in said
     assert path.name in said or not said
 

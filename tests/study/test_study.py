@@ -15,7 +15,7 @@ import configs
 import hmjax
 import run
 from hmjax import settings
-from hmjax.store import studies, work
+from hmjax.store import checkpoints, studies, work
 from hmjax.study import sweeps
 from hmjax.study.sweeps import Study, Sweep
 from hmjax.training import loop, population
@@ -234,7 +234,7 @@ def test_a_part_of_another_study_is_refused_and_kept(tmp_path, capsys):
         work.create(dataclasses.replace(small, seeds=seeds), path)
     part, *_ = sweeps.parts_of(small)
     progress = loop.start(part.members)
-    work.write_checkpoint(other / "part-0.npz", settings.to_json(small), progress, 0.0)
+    checkpoints.write_checkpoint(other / "part-0.npz", settings.to_json(small), progress, 0.0)
     before = (other / "part-0.npz").read_bytes()
     assert run.main(["resume", str(other)]) == 2
     assert "belongs to another study" in capsys.readouterr().err

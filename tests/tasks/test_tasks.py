@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from helpers import assert_frequencies, binary, sigmoid
 
-from hmjax import Bars, InvalidInput, Shifter, Tees
+from hmjax import Bars, Images, InvalidInput, Shifter, Tees
 from hmjax.runtime.cipher import uniforms
 
 TASKS = [
@@ -20,8 +20,14 @@ TASKS = [
     Tees(side=4, p_place=0.4),
 ]
 
+# Images that come several times, of one label or of two, and one that none is trained on.
+ROWS = np.array([[0, 0, 1, 1], [0, 1, 1, 0], [1, 1, 1, 1], [0, 0, 0, 1]])
+OF_ONES_OWN = Images(
+    ROWS[[0, 0, 0, 1, 1, 2, 3]], list("aabbbab"), test=ROWS[:2], test_labels=["a", "c"]
+)
 
-@pytest.mark.parametrize("task", TASKS, ids=str)
+
+@pytest.mark.parametrize("task", [*TASKS, OF_ONES_OWN], ids=str)
 def test_the_support_is_a_distribution_over_distinct_images(task):
     support = task.support()
     rows, columns = task.image_shape
@@ -34,11 +40,11 @@ def test_the_support_is_a_distribution_over_distinct_images(task):
     np.testing.assert_array_equal(support.label, np.where(certain, labels, 0))
     marginal = support.probabilities @ support.images
     np.testing.assert_allclose(marginal.mean(), task.p_on, rtol=1e-6)
-    if not isinstance(task, Tees):
+    if not isinstance(task, Tees | Images):
         np.testing.assert_allclose(marginal, task.p_on, rtol=1e-6)
 
 
-@pytest.mark.parametrize("task", TASKS, ids=str)
+@pytest.mark.parametrize("task", [*TASKS, OF_ONES_OWN], ids=str)
 def test_what_is_known_of_a_task_is_that_of_its_support(task):
     support = task.support()
     p = support.probabilities
@@ -52,14 +58,16 @@ def test_what_is_known_of_a_task_is_that_of_its_support(task):
     assert np.isfinite(task.log_prob(odd))[0] == is_possible
 
 
-@pytest.mark.parametrize("task", TASKS, ids=str)
+@pytest.mark.parametrize("task", [*TASKS, OF_ONES_OWN], ids=str)
 def test_an_image_has_the_same_number_whenever_its_class_makes_it(task):
     uniform = uniforms(jax.random.key(0), (5_000, task.draws))
     images, labels = task.made_of(uniform)
     numbers = np.asarray(task.number_of(uniform))
     assert numbers.min() >= 0
     assert numbers.max() < task.images
-    made = np.column_stack([np.asarray(images), np.asarray(labels)])
+    made = np.asarray(images)
+    if not isinstance(task, Images):  # where labels are of what is seen, and do not make it
+        made = np.column_stack([made, np.asarray(labels)])
     by_number: dict = {}
     for number, image in zip(numbers, made, strict=True):
         assert (by_number.setdefault(number, image) == image).all()
@@ -91,7 +99,7 @@ def test_a_wide_shifter_is_known_without_its_support():
         wide.support()
 
 
-@pytest.mark.parametrize("task", TASKS, ids=str)
+@pytest.mark.parametrize("task", [*TASKS, OF_ONES_OWN], ids=str)
 def test_samples_have_the_frequencies_of_the_support(task):
     images, labels = task.sample(jax.random.key(0), 50_000)
     chex.assert_type(images, jnp.float32)

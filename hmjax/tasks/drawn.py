@@ -1,0 +1,133 @@
+"""What of a table is trained on and what is held out, as arrays for compiled programs."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from hmjax.tasks.base import Support
+from hmjax.tasks.table import Table
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a compiled program knows of one table, or of several that it serves.
+
+    Attributes:
+      shape: rows and columns of an image.
+      classes: the names of the labels.
+      training: how many different images there are to train on, at most.
+      held_out: how many images are held out, at most.
+      has_held_out: whether these are not the images that are trained on.
+      is_grey: whether pixels are drawn.
+    """
+
+    shape: tuple[int, int]
+    classes: tuple[str, ...]
+    training: int
+    held_out: int
+    has_held_out: bool
+    is_grey: bool
+
+
+class Drawn(NamedTuple):
+    """What is trained on, and what is held out.
+
+    Attributes:
+      images: uint8 `[m, n_0]`, the different images that are trained on.
+      which: int32 `[n]`, for each image that is trained on, its place among these.
+      labels: int32 `[n]`, theirs, from 1 on.
+      held_out: uint8 `[k, n_0]`; those that are trained on, if none are held out.
+      held_out_labels: int32 `[k]`.
+    """
+
+    images: np.ndarray
+    which: np.ndarray
+    labels: np.ndarray
+    held_out: np.ndarray
+    held_out_labels: np.ndarray
+
+
+def _stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays under a leading axis, the shorter padded with zeros."""
+    most = max(map(len, arrays))
+    padded = [np.pad(a, [(0, most - len(a)), *[(0, 0)] * (a.ndim - 1)]) for a in arrays]
+    return np.stack(padded)
+
+
+@functools.lru_cache(maxsize=64)
+def drawn_of(table: Table, only: str | None) -> Drawn:
+    """What of a table is trained on and what is held out; of one label alone, if that is given."""
+    parts = table.parts
+    wanted = np.ones(len(parts.labels), bool)
+    if only is not None:
+        wanted = parts.classes[parts.labels] == only
+    trained, tested = wanted & ~parts.held_out, wanted & parts.held_out
+    if not tested.any():
+        tested = trained
+    different, which = np.unique(parts.images[trained], axis=0, return_inverse=True)
+    return Drawn(
+        different,
+        which.reshape(-1).astype(np.int32),
+        parts.labels[trained].astype(np.int32) + 1,
+        parts.images[tested],
+        parts.labels[tested].astype(np.int32) + 1,
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def outline_of(table: Table, only: str | None) -> Outline:
+    """What a program knows of it."""
+    parts, drawn = table.parts, drawn_of(table, only)
+    return Outline(
+        shape=(int(parts.shape[0]), int(parts.shape[1])),
+        classes=tuple(map(str, parts.classes)),
+        training=len(drawn.images),
+        held_out=len(drawn.held_out),
+        has_held_out=bool(parts.held_out.any()),
+        is_grey=bool(parts.is_grey),
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def support_of(table: Table, only: str | None) -> Support:
+    """The different images that are trained on, with how often each comes."""
+    drawn, classes = drawn_of(table, only), len(table.parts.classes)
+    counts = np.zeros((len(drawn.images), classes))
+    np.add.at(counts, (drawn.which, drawn.labels - 1), 1)
+    of_image = counts.sum(axis=1)
+    certain = (counts > 0).sum(axis=1) == 1
+    return Support(
+        images=drawn.images.astype(np.float32),
+        probabilities=of_image / of_image.sum(),
+        label=np.where(certain, counts.argmax(axis=1) + 1, 0),
+        class_given_image=counts / of_image[:, None],
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def arrays_of(tables: tuple[tuple[Table, str | None], ...]) -> dict[str, np.ndarray]:
+    """What a program is given of tables (see `hmjax.tasks.Task.arrays`)."""
+    drawn = [drawn_of(*table) for table in tables]
+    support = [support_of(*table) for table in tables]
+    entropy = [_entropy(each.probabilities) for each in support]
+    return {
+        "images": _stacked([each.images for each in drawn]),
+        "which": _stacked([each.which for each in drawn]),
+        "labels": _stacked([each.labels for each in drawn]),
+        "count": np.array([len(each.which) for each in drawn], np.int32),
+        "held_out": _stacked([each.held_out for each in drawn]),
+        "held_out_labels": _stacked([each.held_out_labels for each in drawn]),
+        "held_out_count": np.array([len(each.held_out) for each in drawn], np.int32),
+        "probabilities": _stacked([each.probabilities.astype(np.float32) for each in support]),
+        "class_given_image": _stacked(
+            [each.class_given_image.astype(np.float32) for each in support]
+        ),
+        "entropy_bits": np.array(entropy, np.float32),
+    }
+
+
+def _entropy(probabilities: np.ndarray) -> float:
+    return float(-np.sum(probabilities * np.log2(probabilities)))
