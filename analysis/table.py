@@ -39,7 +39,7 @@ def render(experiment: Experiment, results: dict[str, Any]) -> str:
     bounds["annealed_nll_bits"] = entropy
     bounds["elbo_bits"] = f"-{entropy}"
     if experiment.task.has_held_out:  # of which what is trained on says nothing
-        of_unseen = (name for name, each in MEASURES.items() if each.of_held_out)
+        of_unseen = (name for name, each in MEASURES.items() if not each.is_always_there)
         bounds |= dict.fromkeys(["is_nll_bits", "annealed_nll_bits", *of_unseen], "")
     rows = [
         (each.label.replace("recovery", f"{kind} recovery"), each.name, bounds.get(each.name, best))
@@ -59,6 +59,9 @@ def render(experiment: Experiment, results: dict[str, Any]) -> str:
     lines = [("measure", "this run", "published", "floor / best")]
     for label, name, bound in rows:
         lines.append((label, _number(results[name]), published.get(name, ""), bound))
+    if "kept_at_step" in results:
+        lines.append(("stopped at step", f"{results['steps']:,}", "", ""))
+        lines.append(("and kept is the machine of step", f"{results['kept_at_step']:,}", "", ""))
     if not experiment.task.can_show:
         return _aligned(lines, len(rows))
     for k, name in enumerate(results["classes"]):

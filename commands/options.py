@@ -32,6 +32,8 @@ class OwnImages:
     """File of images to be held out, in place of a share of them."""
     held_out: float = 0.0
     """Share of the images to be held out, 0 or more, below 1."""
+    validation: float = 0.0
+    """Share of what is left that decides when training stops, by --evaluation.patience."""
     split_seed: int = 0
     """Seed of what is held out."""
     threshold: float | None = None

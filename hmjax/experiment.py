@@ -92,6 +92,11 @@ class Experiment(Settings):
         require(1 <= self.steps <= MAX_COUNT, "steps", self.steps, f"must be 1 to {MAX_COUNT}")
         require(0 <= self.seed <= MAX_SEED, "seed", self.seed, f"must be 0 to {MAX_SEED}")
         self.rule.check(self.sizes, self.task.images)
+        patience = self.evaluation.patience
+        require(
+            not patience or self.task.has_validation,
+            *("evaluation.patience", patience, "must be 0 without images to validate on"),
+        )
         hold = self.rule.hold
         require(
             hold < self.steps, "rule.hold", hold, f"must be less than steps, {self.steps}, or 0"

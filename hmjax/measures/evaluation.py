@@ -13,6 +13,7 @@ import numpy as np
 
 from hmjax import exact, machine
 from hmjax.errors import MAX_COUNT
+from hmjax.importance import importance_sampled
 from hmjax.machine import Params
 from hmjax.measures.fantasies import selectivity, shown_exactly, variants
 from hmjax.measures.recovery import class_recovery
@@ -104,6 +105,8 @@ def evaluate(
         exact_held_out_nll_bits, is_training_nll_bits, annealed_training_nll_bits: of a task with
           images that are held out, the NLL on the others, where `exact_nll_bits` is that of what is
           trained on, and `is_nll_bits` and `annealed_nll_bits` that of what is not.
+        validation_nll_bits: of a task with images that decide when training stops, the NLL of
+          these, exact or importance-sampled.
         direction_recovery: by sampled E_q[x_L | v] on the held-out images.
         direction_recovery_exact, direction_recovery_posterior: over the support, by exact
           E_q[x_L | v] and by exact E_p[x_L | v].
@@ -124,6 +127,14 @@ def evaluate(
         if not final:
             del on_held_out["is_effective_samples"], on_held_out["is_error_bits"]
         measured = on_held_out | measured
+    if task.has_validation:
+        images, _, weights = task.validated(key_held_out, numbers)
+        if is_exact:
+            log_prob = exact.exact_log_prob(params, images)
+        else:
+            found = importance_sampled(key_importance, params, images, samples)
+            log_prob = found.estimate.log_prob
+        measured["validation_nll_bits"] = -mean(log_prob, weights) / NATS_PER_BIT
     if final:
         keys = key_importance, key_held_out
         measured |= by_annealing(*keys, params, task=task, evaluation=evaluation, numbers=numbers)

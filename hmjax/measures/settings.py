@@ -19,6 +19,9 @@ class Evaluation(Settings):
     """Steps between evaluations, each with a snapshot of the parameters; at least 1."""
     early: bool = field(default=True, metadata={"since": 3, "before": False})
     """Whether there are evaluations before the first of these too, at 100, 200, 500, 1000, ..."""
+    patience: int = field(default=0, metadata={"since": 5})
+    """Evaluations in a row without a lower NLL of the validation images after which training stops,
+    0 or more; the machine with the lowest is kept. 0 for never."""
     held_out: int = 256
     """Held-out images for the sampled measures, at least 2."""
     samples: int = 50
@@ -37,6 +40,7 @@ class Evaluation(Settings):
         super().__post_init__()
         for setting, least in (
             ("every", 1),
+            ("patience", 0),
             ("held_out", 2),
             ("samples", 1),
             ("final_samples", 1),

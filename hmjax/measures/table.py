@@ -24,6 +24,7 @@ class Measure(NamedTuple):
       is_annealed: whether it is by annealed importance sampling, and so known only of what cannot
         be enumerated.
       of_held_out: whether only a task with images that are held out has it.
+      of_validation: whether only one with images that decide when training stops has it.
     """
 
     name: str
@@ -34,6 +35,12 @@ class Measure(NamedTuple):
     is_final: bool = False
     is_annealed: bool = False
     of_held_out: bool = False
+    of_validation: bool = False
+
+    @property
+    def is_always_there(self) -> bool:
+        """Whether machines on every task have it."""
+        return not (self.of_held_out or self.of_validation)
 
 
 def _annealed(name: str, label: str, better: Literal["lower", "higher"] | None) -> Measure:
@@ -63,6 +70,10 @@ MEASURES = {
             *("exact_held_out_nll_bits", "NLL of held-out images, exact (bits)", "lower", True),
             of_held_out=True,
         ),
+        Measure(
+            *("validation_nll_bits", "NLL of validation images (bits)", "lower", False),
+            of_validation=True,
+        ),
         Measure("exact_nll_bits", "NLL, exact (bits)", "lower", True),
         Measure("kl_bits", "KL to the data, exact (bits)", "lower", True),
         Measure("elbo_bits", "ELBO, exact (bits)", "higher", True),
@@ -89,7 +100,13 @@ STRONGEST = Measure("strongest_selectivity", "strongest |selectivity|, exact", "
 
 def measures_of(task: Task) -> list[Measure]:
     """Those that machines on a task have."""
-    return [each for each in MEASURES.values() if task.has_held_out or not each.of_held_out]
+    return [
+        each
+        for each in MEASURES.values()
+        if each.is_always_there
+        or (each.of_held_out and task.has_held_out)
+        or (each.of_validation and task.has_validation)
+    ]
 
 
 def shape_of(measure: Measure, tops: int, classes: int) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ from hmjax.machine import Params
 from hmjax.measures import Measures
 from hmjax.measures.table import MEASURES
 from hmjax.store import files, folders, seal
-from hmjax.study.summary import about
+from hmjax.study.about import about
 from hmjax.tasks import shown_names
 from hmjax.training import loop
 from hmjax.training.progress import EVERYTHING, Progress, alone, template_of, without_axis
@@ -30,7 +30,7 @@ PROMISED = (
     *("task", "classes", "sizes", "seed", "steps", "entropy_bits"),
     *("train_seconds", "total_seconds", "steps_per_second"),
     *("direction_recovery_best_possible", "p_right_given_top", "p_left_given_top"),
-    *(name for name, measure in MEASURES.items() if not measure.of_held_out),
+    *(name for name, measure in MEASURES.items() if measure.is_always_there),
 )
 """What every `results.json` holds, besides its seal (see `hmjax.store.seal.finish`)."""
 
@@ -128,6 +128,7 @@ def summarise(experiment: Experiment, progress: Progress) -> dict[str, Any]:
         "train_seconds": train_seconds,
         "total_seconds": None,
         "steps_per_second": step / train_seconds if train_seconds else None,
+        **({} if progress.kept is None else {"kept_at_step": int(progress.kept.step[0])}),
         **plain,
         "p_right_given_top": right,
         "p_left_given_top": left,

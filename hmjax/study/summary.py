@@ -1,6 +1,5 @@
 """What a study came to: a row for each machine, and the statistics of each setting."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,11 +9,10 @@ import numpy as np
 from hmjax import measures
 from hmjax.experiment import Experiment
 from hmjax.machine import Params
-from hmjax.measures.baselines import baselines
 from hmjax.measures.table import MEASURES, STRONGEST, measures_of
 from hmjax.study import intervals
+from hmjax.study.about import about
 from hmjax.study.sweeps import Part, Study, settings_of
-from hmjax.tasks import Images
 from hmjax.training.progress import Progress
 
 BROKEN = 0.1
@@ -34,6 +32,7 @@ class TrainedPart(NamedTuple):
 
     Attributes:
       params: the machines, with a leading axis over the members.
+      at: int `[s]`, which of the evaluations they are of.
       finite: bool `[s]`, whether all parameters of each are.
       curves: as in `hmjax.training.progress.Progress`, those that `population.npz` is made of.
       final: the annealed measures, `[s]`, where nothing exact is known.
@@ -41,6 +40,7 @@ class TrainedPart(NamedTuple):
     """
 
     params: Params
+    at: np.ndarray
     finite: np.ndarray
     curves: measures.Measures
     final: measures.Measures
@@ -53,6 +53,7 @@ def finished(progress: Progress, final: measures.Measures) -> TrainedPart:
     leaves = jax.tree.leaves(params)
     return TrainedPart(
         params,
+        progress.at,
         np.all([np.isfinite(leaf.reshape(len(leaf), -1)).all(axis=1) for leaf in leaves], axis=0),
         {
             name: curve
@@ -145,42 +146,49 @@ def tables(
     """What `population.npz` and `metrics.npz` hold."""
     tops = max(part.members[0].sizes[-1] for part in parts)
 
+    steps = max((each.curves["step"] for each in finished), key=len)
+
+    def whole(curve: np.ndarray) -> np.ndarray:
+        """A curve that goes on, where training stopped earlier than elsewhere, as NaN."""
+        ends = [(0, len(steps) - len(curve)), *[(0, 0)] * (curve.ndim - 1)]
+        return np.pad(curve, ends, constant_values=np.nan)
+
     def joined(name: str) -> np.ndarray:
         unknown = [np.full_like(each.curves["exact_nll_bits"], np.nan) for each in finished]
         several = zip(finished, unknown, strict=True)
-        return np.concatenate([each.curves.get(name, none) for each, none in several], axis=1)
+        return np.concatenate(
+            [whole(each.curves.get(name, none)) for each, none in several], axis=1
+        )
 
     def final(name: str) -> np.ndarray:
         unknown = (np.full(len(part.members), np.nan, np.float32) for part in parts)
         several = zip(finished, unknown, strict=True)
         return np.concatenate([each.final.get(name, none) for each, none in several])
 
-    curves = {"step": finished[0].curves["step"]}
+    curves = {"step": steps}
     named = {name: leaf.ndim for each in finished for name, leaf in each.curves.items()}
     scalars = [name for name, axes in named.items() if axes == 2]
     curves |= {name: joined(name) for name in scalars}
+    of_units = [whole(each.curves["selectivity_exact"]) for each in finished]
+    missing = [((0, 0), (0, 0), (0, tops - each.shape[2])) for each in of_units]
+    several = zip(of_units, missing, strict=True)
     selectivity = np.concatenate(
-        [
-            np.pad(
-                each.curves["selectivity_exact"],
-                ((0, 0), (0, 0), (0, tops - each.curves["selectivity_exact"].shape[2])),
-                constant_values=np.nan,
-            )
-            for each in finished
-        ],
-        axis=1,
+        [np.pad(each, ends, constant_values=np.nan) for each, ends in several], axis=1
     )
     # A unit that is not there is NaN; a machine of which nothing is known has nothing else.
     present = np.isfinite(selectivity).any(axis=2)
     strongest = np.where(present, np.nan_to_num(np.abs(selectivity)).max(axis=2), np.nan)
     curves["strongest_selectivity"] = strongest
-    known = present[-1]
-    good = np.concatenate(
-        [
-            each.finite & np.isfinite(each.curves[part.members[0].nll][-1])
-            for part, each in zip(parts, finished, strict=True)
-        ]
-    )
+    at = np.concatenate([each.at for each in finished])
+
+    def end(curve: np.ndarray) -> np.ndarray:
+        """Of each machine, what was measured of it as it is kept."""
+        return curve[at, np.arange(len(at))]
+
+    known = end(present)
+    nll = [each.curves[part.members[0].nll] for part, each in zip(parts, finished, strict=True)]
+    finite = np.concatenate([each.finite for each in finished])
+    good = finite & np.isfinite(end(np.concatenate(list(map(whole, nll)), axis=1)))
     counts: dict[tuple[int, ...], int] = {}
     place = []
     for part in parts:
@@ -193,15 +201,16 @@ def tables(
         "setting": np.concatenate([part.setting for part in parts]),
         "place": np.concatenate(place),
         "diverged": ~good,
-        **{name: curves[name][-1] for name in scalars},
+        "kept_at_step": curves["step"][at],
+        **{name: end(curves[name]) for name in scalars},
         **{name: final(name) for name in _final_of(parts)},
-        "selectivity_exact": selectivity[-1],
-        "strongest_selectivity": strongest[-1],
+        "selectivity_exact": end(selectivity),
+        "strongest_selectivity": end(strongest),
         "selectivity_known": known,
         "selective_units": np.where(
-            known, (np.nan_to_num(np.abs(selectivity[-1])) >= BROKEN).sum(axis=1), -1
+            known, (np.nan_to_num(np.abs(end(selectivity))) >= BROKEN).sum(axis=1), -1
         ),
-        "broken": strongest[-1] >= BROKEN,
+        "broken": end(strongest) >= BROKEN,
         "broke_at_step": np.where(
             known,
             intervals.first_at_least(np.nan_to_num(strongest), curves["step"], BROKEN),
@@ -227,16 +236,3 @@ def _spread(seeds: np.ndarray, values: np.ndarray, better: str | None) -> dict[s
     return spread | {
         name: {"seed": int(seeds[i]), "value": float(values[i])} for name, i in named.items()
     }
-
-
-def about(experiment: Experiment) -> dict[str, Any]:
-    """What `results.json` says of the experiment: what was learned, by what, and the floors."""
-    task, entropy = experiment.task, experiment.task.entropy_bits
-    known = {
-        "task": type(task).__name__.lower(),
-        "classes": list(task.class_names),
-        "sizes": list(experiment.sizes),
-        "entropy_bits": entropy if math.isfinite(entropy) else None,
-        "direction_recovery_best_possible": task.best_accuracy,
-    }
-    return known | ({"baselines": baselines(task)._asdict()} if isinstance(task, Images) else {})

@@ -123,6 +123,13 @@ class Task(Protocol):
     def has_held_out(self) -> bool:
         """Whether there are images that are held out, beside those that make up the support."""
 
+    @property
+    def has_validation(self) -> bool:
+        """Whether there are images that decide when training stops."""
+
+    def validated(self, key: jax.Array, numbers: Mapping[str, Any] | None = None) -> Unseen:
+        """These images, all of them; their labels are of no meaning."""
+
     def surprise_bits(self, images: jax.Array, log_prob: jax.Array) -> jax.Array:
         """What the NLL of a machine is the mean of, over images: in bits `[n]`.
 

@@ -21,6 +21,7 @@ class Outline:
       training: how many different images there are to train on, at most.
       held_out: how many images are held out, at most.
       has_held_out: whether these are not the images that are trained on.
+      validation: how many images decide when training stops, at most.
       is_grey: whether pixels are drawn.
     """
 
@@ -29,6 +30,7 @@ class Outline:
     training: int
     held_out: int
     has_held_out: bool
+    validation: int
     is_grey: bool
 
 
@@ -41,6 +43,7 @@ class Drawn(NamedTuple):
       labels: int32 `[n]`, theirs, from 1 on.
       held_out: uint8 `[k, n_0]`; those that are trained on, if none are held out.
       held_out_labels: int32 `[k]`.
+      validation: uint8 `[l, n_0]`, what decides when training stops.
     """
 
     images: np.ndarray
@@ -48,6 +51,7 @@ class Drawn(NamedTuple):
     labels: np.ndarray
     held_out: np.ndarray
     held_out_labels: np.ndarray
+    validation: np.ndarray
 
 
 def _stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:
@@ -64,7 +68,8 @@ def drawn_of(table: Table, only: str | None) -> Drawn:
     wanted = np.ones(len(parts.labels), bool)
     if only is not None:
         wanted = parts.classes[parts.labels] == only
-    trained, tested = wanted & ~parts.held_out, wanted & parts.held_out
+    validation, tested = wanted & parts.validation, wanted & parts.held_out
+    trained = wanted & ~parts.held_out & ~parts.validation
     if not tested.any():
         tested = trained
     different, which = np.unique(parts.images[trained], axis=0, return_inverse=True)
@@ -74,6 +79,7 @@ def drawn_of(table: Table, only: str | None) -> Drawn:
         parts.labels[trained].astype(np.int32) + 1,
         parts.images[tested],
         parts.labels[tested].astype(np.int32) + 1,
+        parts.images[validation],
     )
 
 
@@ -87,6 +93,7 @@ def outline_of(table: Table, only: str | None) -> Outline:
         training=len(drawn.images),
         held_out=len(drawn.held_out),
         has_held_out=bool(parts.held_out.any()),
+        validation=len(drawn.validation),
         is_grey=bool(parts.is_grey),
     )
 
@@ -121,6 +128,8 @@ def arrays_of(tables: tuple[tuple[Table, str | None], ...]) -> dict[str, np.ndar
         "held_out": _stacked([each.held_out for each in drawn]),
         "held_out_labels": _stacked([each.held_out_labels for each in drawn]),
         "held_out_count": np.array([len(each.held_out) for each in drawn], np.int32),
+        "validation": _stacked([each.validation for each in drawn]),
+        "validation_count": np.array([len(each.validation) for each in drawn], np.int32),
         "probabilities": _stacked([each.probabilities.astype(np.float32) for each in support]),
         "class_given_image": _stacked(
             [each.class_given_image.astype(np.float32) for each in support]

@@ -19,8 +19,11 @@ from hmjax.runtime.cipher import uniforms
 from hmjax.settings import Settings
 from hmjax.tasks.base import Support, Unseen
 from hmjax.tasks.drawn import Drawn, Outline, arrays_of, drawn_of, outline_of, support_of
+from hmjax.tasks.making import table_of
 from hmjax.tasks.sampled import Sampled
-from hmjax.tasks.table import LEVELS, Table, table_of
+from hmjax.tasks.table import LEVELS, Table
+
+_COUNTS = "training", "held_out", "validation"  # of an outline
 
 _ENDLESS = 2**62  # images, where pixels are drawn anew
 
@@ -43,8 +46,8 @@ class Images(Sampled, Settings):
           data: `[n, rows, columns]` or `[n, n_0]`, or a table of them.
           labels: `[n]`, of whatever kind; none if not given.
           only: the label of those to train on; all of them if not given.
-          options: `threshold`, `binarise`, `held_out`, `split_seed`, `test` and `test_labels`, as
-            `hmjax.tasks.table_of` takes them.
+          options: `threshold`, `binarise`, `held_out`, `validation`, `split_seed`, `test` and
+            `test_labels`, as `hmjax.tasks.table_of` takes them.
 
         Raises:
           InvalidInput: if something does not fit.
@@ -83,7 +86,7 @@ class Images(Sampled, Settings):
 
     def outline(self, tasks: Sequence[Any]) -> "Images":
         each = [task.own_outline for task in tasks]
-        most = {name: max(getattr(e, name) for e in each) for name in ("training", "held_out")}
+        most = {name: max(getattr(e, name) for e in each) for name in _COUNTS}
         return Images(replace(each[0], **most))
 
     def arrays(self, tasks: Sequence[Any]) -> dict[str, np.ndarray]:
@@ -181,13 +184,28 @@ class Images(Sampled, Settings):
     def unseen(self, key: jax.Array, n: int, numbers: Mapping[str, Any] | None = None) -> Unseen:
         """The first of the images that are held out (see `Task.unseen`)."""
         given = self._given(numbers)
-        n = min(n, self.own_outline.held_out)
-        pixels, labels = (
-            jnp.asarray(given[name])[given["table"], :n] for name in ("held_out", "held_out_labels")
-        )
-        count = jnp.minimum(jnp.asarray(given["held_out_count"])[given["table"]], n)
-        images = self._binary(pixels, uniforms(key, pixels.shape))
-        return Unseen(images, labels, (jnp.arange(n) < count) / count.astype(jnp.float32))
+        images, weights = self._part("held_out", key, min(n, self.own_outline.held_out), given)
+        labels = jnp.asarray(given["held_out_labels"])[given["table"], : len(images)]
+        return Unseen(images, labels, weights)
+
+    @property
+    def has_validation(self) -> bool:
+        return self.own_outline.validation > 0
+
+    def validated(self, key: jax.Array, numbers: Mapping[str, Any] | None = None) -> Unseen:
+        """All images that decide when training stops (see `Task.validated`)."""
+        of = self.own_outline.validation
+        images, weights = self._part("validation", key, of, self._given(numbers))
+        return Unseen(images, jnp.zeros(len(images), jnp.int32), weights)
+
+    def _part(
+        self, name: str, key: jax.Array, n: int, given: Mapping[str, Any]
+    ) -> tuple[jax.Array, jax.Array]:
+        """The first n images of a part of the table, and their weights."""
+        pixels = jnp.asarray(given[name])[given["table"], :n]
+        count = jnp.minimum(jnp.asarray(given[f"{name}_count"])[given["table"]], n)
+        weights = (jnp.arange(n) < count) / jnp.maximum(count, 1).astype(jnp.float32)
+        return self._binary(pixels, uniforms(key, pixels.shape)), weights
 
     def surprise_bits(self, images: jax.Array, log_prob: jax.Array) -> jax.Array:
         return -log_prob / np.float32(np.log(2))

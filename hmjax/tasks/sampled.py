@@ -41,6 +41,15 @@ class Sampled:
         """None is held out (see `Task.has_held_out`)."""
         return False
 
+    @property
+    def has_validation(self) -> bool:
+        """There are none (see `Task.has_validation`)."""
+        return False
+
+    def validated(self: Task, key: jax.Array, numbers: Mapping[str, Any] | None = None) -> Unseen:
+        """There are none (see `Task.validated`)."""
+        raise NotImplementedError
+
     def surprise_bits(self: Task, images: jax.Array, log_prob: jax.Array) -> jax.Array:
         """The entropy of the data and log p_data(v) - log p(v) (see `Task.surprise_bits`).
 

@@ -23,11 +23,13 @@ from hmjax.training.programs import Members, laid_out, place
 from hmjax.training.progress import (
     EVERYTHING,
     NOTHING_ELSE,
+    Kept,
     Progress,
     Record,
     with_axis,
     without_axis,
 )
+from hmjax.training.single import TrainState
 
 
 @own_settings()
@@ -51,7 +53,10 @@ def start(
     seen = placed.state, measured, _snapshot(placed, record)
     state, measured, snapshot = gathered(seen, len(members))
     curves = {"step": state.step[0]} | measured
-    return Progress(state, with_axis(curves), with_axis(snapshot), np.zeros(()))
+    kept = None
+    if members[0].evaluation.patience:
+        kept = Kept(state.learner.params, measured["validation_nll_bits"], state.step)
+    return Progress(state, with_axis(curves), with_axis(snapshot), np.zeros(()), kept)
 
 
 def advance(
@@ -72,8 +77,8 @@ def advance(
     Yields:
       The progress after each block and its evaluation.
     """
-    experiment = members[0]
-    if progress.step == experiment.steps:
+    experiment, patience = members[0], members[0].evaluation.patience
+    if progress.step == experiment.steps or progress.is_over(patience):
         return
     with own_settings():
         layout = laid_out(members, together)
@@ -100,8 +105,22 @@ def advance(
                 (progress.curves, progress.snapshots),
                 ({"step": state.step[0]} | measured, snapshot),
             )
-            progress = Progress(state, curves, snapshots, progress.train_seconds + seconds)
+            kept = progress.kept and _best(progress.kept, state, measured["validation_nll_bits"])
+            progress = Progress(state, curves, snapshots, progress.train_seconds + seconds, kept)
         yield progress
+        if progress.is_over(patience):
+            return
+
+
+def _best(kept: Kept, state: TrainState, nll: np.ndarray) -> Kept:
+    """The better of what is kept of each machine and of how it stands."""
+    better = nll < kept.nll  # NaN is not
+
+    def choose(new: np.ndarray, old: np.ndarray) -> np.ndarray:
+        return np.where(better.reshape(-1, *(1,) * (new.ndim - 1)), new, old)
+
+    now = Kept(state.learner.params, nll, np.asarray(state.step))
+    return jax.tree.map(choose, now, kept)
 
 
 def while_finite(experiment: Experiment, progress: Progress, record: Record) -> Iterator[Progress]:
@@ -111,7 +130,8 @@ def while_finite(experiment: Experiment, progress: Progress, record: Record) -> 
       Diverged: if they do. What was yielded before is good.
     """
     for latest in advance([experiment], progress, record):
-        if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(latest.params)):
+        leaves = jax.tree.leaves(latest.state.learner.params)
+        if not all(np.isfinite(leaf).all() for leaf in leaves):
             raise Diverged(_first_not_finite(experiment, progress, latest.step))
         progress = latest
         yield progress
@@ -146,7 +166,9 @@ def final_measures(
     for index in by_task:
         some = [members[i] for i in index]
         layout = laid_out(some)
-        state = jax.tree.map(lambda leaf, index=index: leaf[index], progress.state)
+        learner = progress.state.learner._replace(params=progress.params)
+        state = progress.state._replace(learner=learner)
+        state = jax.tree.map(lambda leaf, index=index: leaf[index], state)
         placed = place(some, layout, state)
         measure = _measure(some, layout, placed, record, final=True)
         measured.append(gathered(measure(placed), len(some)))

@@ -92,7 +92,8 @@ def train_population(
     for latest in advance(members, progress, together=together):
         progress = latest
         on_block(progress.step)
-    last = {name: curve[-1] for name, curve in progress.curves.items() if name != "step"}
+    at = progress.at, np.arange(len(members))
+    last = {name: curve[at] for name, curve in progress.curves.items() if name != "step"}
     return Population(
         seeds=np.array([member.seed for member in members], np.uint32),
         params=progress.params,

@@ -33,6 +33,20 @@ EVERYTHING = Record(sampled=True, snapshots=True)
 NOTHING_ELSE = Record()
 
 
+class Kept(NamedTuple):
+    """The best of each machine so far, by the NLL of the images that it is validated on.
+
+    Attributes:
+      params: the machines, with a leading axis over the members.
+      nll: `[s]`, in bits.
+      step: int32 `[s]`, where each was.
+    """
+
+    params: Params
+    nll: np.ndarray
+    step: np.ndarray
+
+
 class Progress(NamedTuple):
     """A population so far; saved and loaded again, it goes on to the same bits.
 
@@ -41,17 +55,31 @@ class Progress(NamedTuple):
       curves: NumPy arrays by measure, `[evaluations, s, ...]`, and `step`, `[evaluations]`.
       snapshots: the machines at each evaluation, with leading axes `[evaluations, s]`, if recorded.
       train_seconds: float64 `[]`, spent in training, without compiling and measuring.
+      kept: the best so far, where training may stop early.
     """
 
     state: TrainState
     curves: Measures
     snapshots: Params | None
     train_seconds: np.ndarray
+    kept: Kept | None = None
 
     @property
     def params(self) -> Params:
-        """The machines as they stand."""
-        return self.state.learner.params
+        """The machines as they stand, or the best of each."""
+        return self.state.learner.params if self.kept is None else self.kept.params
+
+    @property
+    def at(self) -> np.ndarray:
+        """Which of the evaluations `params` are of, int `[s]`."""
+        if self.kept is None:
+            return np.full(len(self.state.step), len(self.curves["step"]) - 1)
+        return np.searchsorted(self.curves["step"], self.kept.step)
+
+    def is_over(self, patience: int) -> bool:
+        """Whether no machine had a lower NLL for so many evaluations."""
+        evaluations = len(self.curves["step"])
+        return self.kept is not None and bool((evaluations - 1 - self.at >= patience).all())
 
     @property
     def step(self) -> int:
@@ -63,14 +91,16 @@ def alone(progress: Progress) -> Progress:
     """The progress of a population of one machine, without the axis over members."""
     curves = {name: c if name == "step" else c[:, 0] for name, c in progress.curves.items()}
     snapshots = jax.tree.map(lambda leaf: leaf[:, 0], progress.snapshots)
-    return Progress(without_axis(progress.state), curves, snapshots, progress.train_seconds)
+    kept = without_axis(progress.kept)
+    return Progress(without_axis(progress.state), curves, snapshots, progress.train_seconds, kept)
 
 
 def population_of_one(progress: Progress) -> Progress:
     """What `alone` is given, from what it gives."""
     curves = {name: c if name == "step" else c[:, None] for name, c in progress.curves.items()}
     snapshots = jax.tree.map(lambda leaf: leaf[:, None], progress.snapshots)
-    return Progress(with_axis(progress.state), curves, snapshots, progress.train_seconds)
+    kept = with_axis(progress.kept)
+    return Progress(with_axis(progress.state), curves, snapshots, progress.train_seconds, kept)
 
 
 @own_settings()
@@ -109,12 +139,16 @@ def template_of(
         return jax.tree.map(lambda x: jax.ShapeDtypeStruct((*axes, *x.shape), x.dtype), tree)
 
     state, measured = jax.eval_shape(first, jax.ShapeDtypeStruct((), np.uint32))
-    params = state.learner.params
+    params, kept = state.learner.params, None
+    if experiment.evaluation.patience:
+        nll = measured["validation_nll_bits"]
+        kept = leading(Kept(params, nll, state.step), *axes)
     return Progress(
         leading(state, *axes),
         leading(measured, -1, *axes) | {"step": leading(state.step, -1)},
         leading(params, -1, *axes) if record.snapshots else None,
         np.zeros(()),
+        kept,
     )
 
 

@@ -71,6 +71,50 @@ def test_a_run_on_images_of_ones_own_is_whole_and_keeps_them(trained, tmp_path):
     )
 
 
+def test_training_stops_where_images_to_validate_on_say_so(trained, tmp_path, capsys):
+    # So few images that a machine of 12-5-2 soon knows them too well.
+    arguments = ["--images", str(trained / "halves.npz"), "--held-out", "0.6", *SMALL]
+    arguments += ["--validation", "0.4", "--evaluation.patience", "3", "--evaluation.every", "50"]
+    arguments += ["--steps", "20000", "--rule.weight-decay", "0", "--rule.learning-rate", "0.3"]
+    out = tmp_path / "run"
+    assert run.main(["train", *arguments, "--no-figures", "--out", str(out)]) == 0
+    made, printed = runs.read(out), capsys.readouterr().out
+    step, validated = made.curves["step"], made.curves["validation_nll_bits"]
+    best = int(np.argmin(validated))
+    assert step[-1] < 20_000
+    assert len(step) - 1 - best == 3
+    assert made.results["kept_at_step"] == step[best]
+    assert f"{step[best]:,}" in printed
+    chex.assert_trees_all_equal(made.params, jax.tree.map(lambda x: x[best], made.snapshots))
+    assert made.results["exact_nll_bits"] == pytest.approx(made.curves["exact_nll_bits"][best])
+    images = made.experiment.task.drawn.validation
+    assert len(images) == round(0.4 * 48)
+    exact = -np.asarray(hmjax.exact_log_prob(made.params, images)).mean() / np.log(2)
+    assert validated[best] == pytest.approx(exact, rel=1e-5)
+    # A study stops when all of its machines do, and keeps the best of each.
+    many = tmp_path / "many"
+    arguments += ["--no-figures", "--seeds", "3", "--first-seed", "0", "--out", str(many)]
+    assert run.main(["population", *arguments]) == 0
+    study = studies.read(many)
+    validated = study.curves["validation_nll_bits"]
+    at = np.argmin(validated, axis=0)
+    np.testing.assert_array_equal(study.rows["kept_at_step"], study.curves["step"][at])
+    assert len(validated) - 1 - at.max() == 3
+    np.testing.assert_array_equal(
+        study.rows["exact_nll_bits"], study.curves["exact_nll_bits"][at, np.arange(3)]
+    )
+    chex.assert_trees_all_equal(study.machine(0, 1), made.params)
+    # Resumed where it is over, it is as it was.
+    (out / "results.json").unlink()
+    assert run.main(["resume", str(out), "--no-figures"]) == 0
+    chex.assert_trees_all_equal(runs.read(out).params, made.params)
+
+
+def test_patience_needs_images_to_validate_on(capsys):
+    assert run.main(["train", "debug", "--evaluation.patience", "3"]) == 2
+    assert "evaluation.patience is 3: must be 0 without images to" in capsys.readouterr().err
+
+
 def test_images_that_were_changed_are_found(trained, tmp_path, capsys):
     shutil.copytree(trained / "run", tmp_path / "run")
     data = dict(np.load(tmp_path / "run" / "data.npz"))

@@ -36,10 +36,9 @@ def finished(tmp_path_factory):
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda e: e.name)
-def test_an_experiment_round_trips_through_json(experiment, tmp_path):
-    path = tmp_path / "config.json"
-    files.write_json(path, settings.to_json(experiment))
-    assert settings.from_json(hmjax.Experiment, path, files.read_json(path)) == experiment
+def test_an_experiment_round_trips_through_its_folder(experiment, tmp_path):
+    work.create(experiment, tmp_path / "run")
+    assert work.read_settings(tmp_path / "run") == experiment
 
 
 @pytest.mark.parametrize(

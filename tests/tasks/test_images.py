@@ -33,26 +33,30 @@ def test_equal_images_are_one_with_its_count():
     images=hnp.arrays(
         np.uint8, st.tuples(st.integers(2, 30), st.integers(1, 20)), elements=st.integers(0, 1)
     ),
-    share=st.floats(0, 0.9),
+    shares=st.tuples(st.floats(0, 0.9), st.floats(0, 0.9)),
     seed=st.integers(0, 9),
 )
 def test_every_image_is_trained_on_or_held_out_and_a_table_is_what_its_file_says(
-    images, share, seed
+    images, shares, seed
 ):
-    last = round(share * len(images))
-    hypothesis.assume(0 < last < len(images) or not share)
-    table = table_of(images, np.arange(len(images)), held_out=share, split_seed=seed)
+    n = len(images)
+    last = round(shares[0] * n)
+    before = round(shares[1] * (n - last))
+    for part, of, share in ((last, n, shares[0]), (before, n - last, shares[1])):
+        hypothesis.assume(0 < part < of or not share)
+    given = {"held_out": shares[0], "validation": shares[1], "split_seed": seed}
+    table = table_of(images, np.arange(n), **given)
     parts = table.parts
-    assert parts.held_out.sum() == last
-    order = (
-        np.random.default_rng(seed).permutation(len(images)) if share else np.arange(len(images))
-    )
+    order = np.random.default_rng(seed).permutation(n) if any(shares) else np.arange(n)
     np.testing.assert_array_equal(parts.images, images[order])
-    np.testing.assert_array_equal(parts.labels, order)
+    np.testing.assert_array_equal(parts.classes[parts.labels].astype(int), order)
+    np.testing.assert_array_equal(parts.held_out, np.arange(n) >= n - last)
+    between = (np.arange(n) >= n - last - before) & ~parts.held_out
+    np.testing.assert_array_equal(parts.validation, between)
     again = Table.from_arrays(table.arrays())
     assert again == table
     assert hash(again) == hash(table)
-    assert again != table_of(1 - images, np.arange(len(images)), held_out=share, split_seed=seed)
+    assert again != table_of(1 - images, np.arange(n), **given)
 
 
 def test_a_threshold_is_the_least_that_is_on():

@@ -1,0 +1,21 @@
+"""What results say of an experiment, besides what came of it."""
+
+import math
+from typing import Any
+
+from hmjax.experiment import Experiment
+from hmjax.measures.baselines import baselines
+from hmjax.tasks import Images
+
+
+def about(experiment: Experiment) -> dict[str, Any]:
+    """What `results.json` says of the experiment: what was learned, by what, and the floors."""
+    task, entropy = experiment.task, experiment.task.entropy_bits
+    known = {
+        "task": type(task).__name__.lower(),
+        "classes": list(task.class_names),
+        "sizes": list(experiment.sizes),
+        "entropy_bits": entropy if math.isfinite(entropy) else None,
+        "direction_recovery_best_possible": task.best_accuracy,
+    }
+    return known | ({"baselines": baselines(task)._asdict()} if isinstance(task, Images) else {})
