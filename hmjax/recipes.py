@@ -128,7 +128,8 @@ def own_images(
         evaluation=Evaluation(
             held_out=max(2, min(MOST_HELD_OUT, len(drawn.held_out))),
             final_samples=1000,
-            temperatures=200 if weights <= MOST_ANNEALED else 0,
+            annealed_runs=4,
+            temperatures=100 if weights <= MOST_ANNEALED else 0,
         ),
         steps=steps,
     )
