@@ -55,11 +55,15 @@ def _measured(measure: Measure, limit: Callable[[Experiment], float]) -> Criteri
     """The criterion that a measure of the table is."""
     assert measure.better is not None
 
-    def of(machines: Machines) -> np.ndarray:
-        unknown = np.full(len(machines.rows["seed"]), np.nan)
-        return machines.rows.get(measure.name, unknown)
+    return Criterion(
+        measure.label, measure.better, lambda machines: _known(machines, measure.name), limit
+    )
 
-    return Criterion(measure.label, measure.better, of, limit)
+
+def _known(machines: Machines, name: str) -> np.ndarray:
+    """A measure of each machine; NaN where there is none."""
+    unknown = np.full(len(machines.rows["seed"]), np.nan)
+    return machines.rows.get(name, unknown)
 
 
 def _recovery(machines: Machines) -> np.ndarray:
@@ -69,7 +73,7 @@ def _recovery(machines: Machines) -> np.ndarray:
 
 def _posterior_recovery(machines: Machines) -> np.ndarray:
     end = "posterior" if machines.experiment.is_exact else "annealed"
-    return machines.rows[f"direction_recovery_{end}"]
+    return _known(machines, f"direction_recovery_{end}")
 
 
 def _causes(machines: Machines) -> np.ndarray:

@@ -27,6 +27,7 @@ import run
 from hmjax import InvalidInput
 from hmjax.store import checkpoints, environment, files, folders, locks, runs, studies, work
 from hmjax.study import sweeps
+from hmjax.study.criteria import CRITERIA, Machines
 from hmjax.study.sweeps import Part, Study
 from hmjax.training import population
 from hmjax.training.programs import laid_out
@@ -425,6 +426,7 @@ def test_whatever_is_in_a_checkpoint_it_is_gone_on_from_or_refused(damage, finis
 SCHEMA_1 = DATA / "folders" / "schema-1"
 SCHEMA_2 = DATA / "folders" / "schema-2"
 SCHEMA_3 = DATA / "folders" / "schema-3"
+SCHEMA_4 = DATA / "folders" / "schema-4"
 
 
 @pytest.fixture
@@ -492,6 +494,27 @@ def test_folders_of_the_third_schema_have_no_restarts_and_no_final_measures(tmp_
     assert run.main(["figures", str(tmp_path / "old" / "run")]) == 0
     assert run.main(["resume", str(tmp_path / "old" / "run")]) == 0
     assert "is finished" in capsys.readouterr().out
+
+
+def test_folders_of_the_fourth_schema_have_no_prior_and_no_patience(tmp_path, capsys):
+    shutil.copytree(SCHEMA_4, tmp_path / "old")
+    whole, unfinished = (runs.read(tmp_path / "old" / "run"), tmp_path / "old" / "run-unfinished")
+    assert whole.experiment.rule.weight_decay == 0
+    assert whole.experiment.evaluation.patience == 0
+    assert whole.results["direction_recovery_annealed"] is None
+    with pytest.warns(UserWarning, match="goes on where"):
+        work.carry_out(unfinished)
+    made = runs.read(unfinished)
+    assert made.curves["step"].tolist() == whole.curves["step"].tolist()
+    assert made.experiment.rule.memory
+    # Of a population that cannot be enumerated.
+    many = tmp_path / "old" / "population"
+    machines = Machines(studies.read(many).settings[0].experiment, studies.read(many).rows, None)
+    assert np.isnan(CRITERIA["posterior"].of(machines)).all()
+    assert np.isfinite(CRITERIA["nll"].of(machines)).all()
+    assert run.main(["figures", str(many)]) == 0
+    assert run.main(["replay", str(many), "--seed", "1", "--no-figures"]) == 0
+    assert "is not the one" not in capsys.readouterr().out
 
 
 def test_a_folder_that_was_to_restart_is_not_gone_on_with(old, capsys):
