@@ -19,7 +19,7 @@ def training_curves(run: Run, _: Material) -> Figure:
         figure = Figure(figsize=(7, 4.4), layout="constrained")
         axes = figure.subplots()
         nll_curve(axes, run)
-        last = run.curves[run.experiment.nll][-1]
+        last = run.curves[run.experiment.nll][run.at]
         axes.set_title(f"Likelihood: NLL to {last:.2f} bits")
         axes.legend(loc="upper right")
         return figure
@@ -27,10 +27,11 @@ def training_curves(run: Run, _: Material) -> Figure:
     nll, recovery = figure.subplots(1, 2)
 
     nll_curve(nll, run)
-    first, last = (run.curves[run.experiment.nll][i] for i in (0, -1))
-    unseen = run.experiment.task.has_held_out
-    floor = "of images held out" if unseen else f"floor {results['entropy_bits']:.2f}"
-    nll.set_title(f"Likelihood: NLL from {first:.1f} to {last:.2f} bits, {floor}")
+    first, last = (run.curves[run.experiment.nll][i] for i in (0, run.at))
+    floor = "" if results["entropy_bits"] is None else f", floor {results['entropy_bits']:.2f}"
+    if run.experiment.task.has_held_out:
+        floor = ", of images held out"
+    nll.set_title(f"Likelihood: NLL from {first:.1f} to {last:.2f} bits{floor}")
     nll.legend(loc="upper right")
 
     best, chance = results["direction_recovery_best_possible"], 1 / len(results["classes"])
@@ -82,6 +83,8 @@ def nll_curve(axes: Axes, run: Run) -> dict[str, Line2D]:
         name: axes.plot(steps, run.curves[name], line, color=colour, label=label)[0]
         for name, (label, colour, line) in shown.items()
     }
+    if "kept_at_step" in run.results:
+        axes.axvline(run.results["kept_at_step"], color=style.GREY, lw=1, label="kept")
     curves = [run.curves[name] for name in shown]
     floor = min(map(np.nanmin, curves)) if unseen or entropy is None else entropy
     axes.set_yscale("log")

@@ -9,7 +9,6 @@ from analysis import style
 from analysis.material import FANTASIES, Material
 from hmjax.store.runs import Run
 from hmjax.tasks import Images, shown_names
-from hmjax.tasks.table import LEVELS
 
 TOPS = 8  # top units that a picture has room for
 MANY_TOPS = 23  # and without a chart beside them
@@ -37,9 +36,7 @@ def nearest_images(run: Run, material: Material) -> Figure:
     """Fantasies over the images of the training set that are nearest to them."""
     task = run.experiment.task
     assert isinstance(task, Images)
-    trained = task.drawn.images.astype(np.float32)
-    if task.own_outline.is_grey:
-        trained /= LEVELS
+    trained = task.shares(task.drawn.images)
     fantasies = material.fantasies[:24]
     flat = fantasies.reshape(len(fantasies), -1)
     apart = flat @ (1 - trained).T + (1 - flat) @ trained.T

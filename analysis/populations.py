@@ -69,21 +69,22 @@ def population_curves(studied: FinishedStudy) -> Figure:
     """The NLL of every seed against steps, with its median, its quartiles and the floor."""
     shown = settings_with_nll(studied)[:PANELS]
     figure, panels = draw_panels(len(shown))
-    steps = studied.curves["step"]
     for index, axes in zip(shown, panels, strict=True):
         mine = (studied.rows["setting"] == index) & ~studied.rows["diverged"]
         nll = studied.curves[studied.settings[index].experiment.nll][:, mine]
+        known = np.isfinite(nll).any(axis=1)  # not, where training stopped earlier than elsewhere
+        nll, steps = nll[known], studied.curves["step"][known]
         axes.plot(steps, nll, color=style.BLUE, alpha=max(0.1, min(0.5, 8 / len(nll.T))), lw=0.6)
-        low, middle, high = np.quantile(nll, (0.25, 0.5, 0.75), axis=1)
+        low, middle, high = np.nanquantile(nll, (0.25, 0.5, 0.75), axis=1)
         axes.plot(steps, middle, color=style.BLACK, lw=2.2, label="median")
         axes.plot(steps, low, color=style.VERMILLION, lw=1.5, ls="--", label="quartiles")
         axes.plot(steps, high, color=style.VERMILLION, lw=1.5, ls="--")
         floor = studied.results["settings"][index]["entropy_bits"]
         if floor is None or studied.study.experiment.task.has_held_out:
-            floor = nll.min()
+            floor = np.nanmin(nll)
         else:
             axes.axhline(floor, color=style.GREY, ls=":", label=f"entropy of the data {floor:.2f}")
-        axes.set_ylim(floor - 0.3, max(floor + 1, np.quantile(nll[1:], 0.995) + 0.3))
+        axes.set_ylim(floor - 0.3, max(floor + 1, np.nanquantile(nll[1:], 0.995) + 0.3))
         axes.set_title(f"{studied.settings[index].name or 'all seeds'}: median {middle[-1]:.2f}")
         style.steps_axis(axes, steps)
         axes.set_ylabel(label_of_nll(studied, index))

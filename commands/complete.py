@@ -17,7 +17,7 @@ from hmjax.errors import require
 from hmjax.experiment import MAX_SEED
 from hmjax.runtime.cipher import key_of
 from hmjax.store import files, runs
-from hmjax.tasks import table_of
+from hmjax.tasks.making import binary
 from hmjax.tasks.reading import read
 
 
@@ -59,7 +59,8 @@ def main(arguments: Sequence[str]) -> None:
     options = parse(Complete, arguments, "run.py complete")
     out = options.out or options.folder / "completions.npz"
     run = runs.read(options.folder)
-    require_new_file(out, ".npz", overwrite=options.overwrite)
+    for path, suffix in ((out, ".npz"), (out.with_suffix(".png"), ".png")):
+        require_new_file(path, suffix, overwrite=options.overwrite)
     images, known = _read(options, run.experiment.task.image_shape)
 
     key = jax.random.split(key_of(options.seed), options.draws)
@@ -87,16 +88,19 @@ def main(arguments: Sequence[str]) -> None:
 def _read(options: Complete, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Images `[n, n_0]` of zeros and ones, and which of their pixels are known."""
     content, path = np.array(read(options.images).images), options.images
-    known = np.isfinite(content) if content.dtype.kind == "f" else np.ones(content.shape, bool)
-    if content.dtype.kind == "f" and np.isinf(content).any():
-        raise InvalidInput(f"{path}: pixels must be finite, or nan where they are not known")
+    known, (rows, columns) = np.ones(content.shape, bool), shape
+    if content.dtype.kind == "f":
+        if np.isinf(content).any():
+            raise InvalidInput(f"{path}: pixels must be finite, or nan where they are not known")
+        known = ~np.isnan(content)
+        content[~known] = 0
+    if content.ndim not in (2, 3) or content.shape[1:] not in (shape, (rows * columns,)):
+        has = list(content.shape)
+        raise InvalidInput(f"{path}: images are of shape {has}, must be [n, {rows}, {columns}]")
     try:
-        table = table_of(np.where(known, content, 0), threshold=options.threshold).parts
+        images = binary(content, options.threshold)
     except InvalidInput as error:
         raise InvalidInput(f"{path}: {error}") from None
-    pixels, (rows, columns) = table.images.shape[1], shape
-    if pixels != rows * columns:
-        raise InvalidInput(f"{path}: images have {pixels} pixels, must have {rows} x {columns}")
     grid = known.reshape(-1, *shape)
     halves = {
         "top": np.s_[:, : rows // 2],
@@ -108,4 +112,4 @@ def _read(options: Complete, shape: tuple[int, int]) -> tuple[np.ndarray, np.nda
         of = rows if options.hide in ("top", "bottom") else columns
         require(of > 1, "hide", options.hide, "must leave pixels to be known")
         grid[halves[options.hide]] = False
-    return table.images, grid.reshape(len(grid), -1)
+    return images.reshape(len(images), -1), grid.reshape(len(grid), -1)

@@ -18,7 +18,7 @@ from hmjax.study.sweeps import Study
 
 @dataclass(frozen=True)
 class Population:
-    """Trains many seeds at each of several settings, side by side, and measures them exactly.
+    """Trains many seeds at each of several settings, side by side, and measures them.
 
     --rule wake-sleep, reweighted, joint-stochastic or exact-em chooses how; the options of that
     rule are rule.*.

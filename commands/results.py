@@ -31,7 +31,11 @@ def main(arguments: Sequence[str]) -> None:
     require_parent(options.out)
     sections = {}
     for name in configs.names(configs.COMPARISONS):
-        comparison, folder = configs.load_comparison(name), options.runs / f"compare-{name}"
+        folder = options.runs / f"compare-{name}"
+        if not folder.is_dir():  # nor need there be what it takes to load it
+            print(f"{name}: not in {folder}, left as it is")
+            continue
+        comparison = configs.load_comparison(name)
         if not all(
             folders.is_finished(folder_of(comparison, arm, folder)) for arm in comparison.arms
         ):

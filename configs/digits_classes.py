@@ -4,7 +4,7 @@ from typing import Any
 
 import hmjax
 from configs import digits
-from hmjax.recipes import PRIOR_DEVIATION
+from hmjax.recipes import prior_on
 
 
 def __getattr__(name: str) -> Any:
@@ -12,6 +12,5 @@ def __getattr__(name: str) -> Any:
     if name != "experiment":
         raise AttributeError(name)
     task = digits.task()
-    of_a_label = len(task.drawn.which) / len(task.class_names)
-    prior = 1 / (PRIOR_DEVIATION**2 * of_a_label)
+    prior = prior_on(len(task.drawn.which) // len(task.class_names))
     return hmjax.own_images("digits_classes", task, (16,), 4, steps=10_000, weight_decay=prior)

@@ -81,6 +81,11 @@ def recipe(
     )
 
 
+def prior_on(images: int) -> float:
+    """The weight decay of a normal prior of deviation `PRIOR_DEVIATION`, for so many images."""
+    return 1 / (PRIOR_DEVIATION**2 * images)
+
+
 def own_images(
     name: str,
     task: Images,
@@ -114,7 +119,7 @@ def own_images(
     settings: dict[str, Any] = {
         "sweeps": 3,
         "batch": 10,
-        "weight_decay": 1 / (PRIOR_DEVIATION**2 * len(drawn.which)),
+        "weight_decay": prior_on(len(drawn.which)),
         "decay_at": steps * 6 // 10,
         "decay_over": steps - steps * 6 // 10,
         "decay_factor": 0.01,

@@ -44,7 +44,7 @@ def complete(
     Raises:
       InvalidInput: if shapes do not fit, or a number is below 1.
     """
-    images, known = jnp.asarray(images), jnp.asarray(known, bool)
+    images, known = jnp.asarray(images, jnp.float32), jnp.asarray(known, bool)
     pixels = machine.sizes_of(params)[0]
     if images.ndim != 2 or images.shape[1] != pixels:
         raise InvalidInput(f"images are of shape {list(images.shape)}: must be [n, {pixels}]")
@@ -55,7 +55,7 @@ def complete(
     if runs < 1 or temperatures < 1:
         raise InvalidInput(f"runs is {runs}, temperatures {temperatures}: must be 1 or more")
     known = jnp.broadcast_to(known, images.shape)
-    images = jnp.where(known, images, 0).astype(jnp.float32)
+    images = jnp.where(known, images, jnp.zeros_like(images))
     return _completed(key, params, images, known, runs, temperatures)
 
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import logsumexp
 
+from hmjax.runtime.cipher import key_of
 from hmjax.tasks import Images
-from hmjax.tasks.table import LEVELS
 
 COMPONENTS = 10, 30, 100, 250
 """Of a mixture, those that are tried."""
@@ -42,14 +42,12 @@ class Baselines(NamedTuple):
 
 
 @functools.lru_cache(maxsize=16)
-def baselines(task: Images) -> Baselines:
-    """Those of a task."""
+def baselines(task: Images, held_out: int) -> Baselines:
+    """Those of a task, on so many of the images held out, or on all (see `Task.unseen`)."""
     drawn = task.drawn
-    fitted, tested = drawn.images[drawn.which], drawn.held_out
-    if task.own_outline.is_grey:
-        rng = np.random.default_rng(0)
-        fitted, tested = (rng.random(x.shape) < x / LEVELS for x in (fitted, tested))
-    fitted, tested = fitted.astype(np.float64), tested.astype(np.float64)
+    shares = task.shares(drawn.images)[drawn.which]
+    fitted = (np.random.default_rng(0).random(shares.shape) < shares).astype(np.float64)
+    tested = np.asarray(task.unseen(key_of(0), held_out).images, np.float64)
     share = (fitted.sum(axis=0) + _PRIOR) / (len(fitted) + 2 * _PRIOR)
     alone = _log_prob(tested, np.zeros(1), share[None])
     components, mixed = _mixture(fitted[:MOST_FITTED], tested)

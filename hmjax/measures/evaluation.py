@@ -132,7 +132,7 @@ def evaluate(
         if is_exact:
             log_prob = exact.exact_log_prob(params, images)
         else:
-            found = importance_sampled(key_importance, params, images, samples)
+            found = importance_sampled(key_held_out, params, images, samples)
             log_prob = found.estimate.log_prob
         measured["validation_nll_bits"] = -mean(log_prob, weights) / NATS_PER_BIT
     if final:

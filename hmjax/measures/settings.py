@@ -20,8 +20,8 @@ class Evaluation(Settings):
     early: bool = field(default=True, metadata={"since": 3, "before": False})
     """Whether there are evaluations before the first of these too, at 100, 200, 500, 1000, ..."""
     patience: int = field(default=0, metadata={"since": 5})
-    """Evaluations in a row without a lower NLL of the validation images after which training stops,
-    0 or more; the machine with the lowest is kept. 0 for never."""
+    """Evaluations in a row, early ones too, without a lower NLL of the validation images, after
+    which training stops; the machine with the lowest is kept. 0 for never."""
     held_out: int = 256
     """Held-out images for the sampled measures, at least 2."""
     samples: int = 50

@@ -2,6 +2,7 @@
 
 config.json       the experiment; made with the folder, in one step
 environment.json  versions, device, commit
+data.npz          the images, of a task that was brought some
 checkpoint.npz    the run so far; replaced as it goes
 metrics.npz       the measures at each evaluation, along `step`
 snapshots.npz     the machine at each evaluation
@@ -14,6 +15,8 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from hmjax.errors import InvalidInput
 from hmjax.experiment import Experiment
@@ -55,6 +58,12 @@ class Run(NamedTuple):
     curves: Measures
     snapshots: Params
     results: dict[str, Any]
+
+    @property
+    def at(self) -> int:
+        """Which of the evaluations the machine is of."""
+        kept = self.results.get("kept_at_step", self.curves["step"][-1])
+        return int(np.searchsorted(self.curves["step"], kept))
 
 
 def finish(

@@ -2,6 +2,7 @@
 
 config.json       the study; made with the folder, in one step
 environment.json  versions, device, commit
+data.npz          the images, of a task that was brought some
 part-K.npz        the members of part K so far; replaced as they go, removed once all is written
 params.npz        the machines, with a leading axis; under the name of their layer sizes if settings
                   differ in them
@@ -79,7 +80,7 @@ def finish(
       The content of `results.json`.
     """
     rows, curves = summary.tables(study, parts, finished)
-    steps = sum(len(part.members) for part in parts) * study.experiment.steps
+    steps = sum(len(each.at) * int(each.curves["step"][-1]) for each in finished)
     train_seconds = sum(each.train_seconds for each in finished)
     results = summary.summarise(study, rows, curves) | {
         "train_seconds": train_seconds,

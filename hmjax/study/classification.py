@@ -19,12 +19,13 @@ from hmjax import exact
 from hmjax.experiment import Experiment
 from hmjax.importance import annealed, importance_sampled
 from hmjax.machine import Params
+from hmjax.runtime.ambient import own_settings
 from hmjax.runtime.cipher import key_of
 from hmjax.study import intervals
 from hmjax.tasks import Images
-from hmjax.tasks.table import LEVELS
 
 
+@own_settings()
 def classification(experiment: Experiment, classes: Sequence[Params]) -> dict[str, Any]:
     """How well machines of each label classify the images that are held out, as JSON values.
 
@@ -97,7 +98,9 @@ def _others(task: Images, images: np.ndarray, labels: np.ndarray) -> dict[str, f
     from sklearn.neighbors import KNeighborsClassifier
 
     drawn = task.drawn
-    trained = drawn.images[drawn.which] / (LEVELS if task.own_outline.is_grey else 1)
+    trained = task.shares(drawn.images)[drawn.which]
+    if len(drawn.which) < 3:
+        return {}
     others = {
         "nearest neighbour": KNeighborsClassifier(1),
         "3 nearest neighbours": KNeighborsClassifier(3),

@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
@@ -14,6 +14,12 @@ from hmjax.experiment import MAX_SEED, Experiment
 from hmjax.settings import Settings
 from hmjax.tasks import Images
 from hmjax.training.progress import template_of
+
+_NEEDED = {
+    "training": "to train on",
+    "held_out": "held out (--held-out or --test)",
+    "validation": "to validate on",
+}
 
 LABEL = "label"
 """The option of what each label of images is a value of."""
@@ -72,11 +78,7 @@ class Study(Settings):
         at_once = self.seeds_at_once
         require(at_once >= 0, "seeds-at-once", at_once, "must be at least 1, or 0 for automatic")
         if self.per_class:
-            task, others = self.experiment.task, {**self.swept()}
-            own = isinstance(task, Images) and len(task.class_names) > 1 and task.only is None
-            require(own, "per-class", True, "needs images of one's own, of several labels")
-            others.pop(LABEL)
-            require(not others, "per-class", True, f"leaves no sweep of {', '.join(others)}")
+            _check_labels(self.experiment.task, [name for name in self.swept() if name != LABEL])
         for name, values in self.swept().items():
             distinct = len(set(values)) == len(values)
             require(distinct, name, values, "must be different values")
@@ -93,6 +95,18 @@ class Study(Settings):
         if self.per_class:
             options[LABEL] = self.experiment.task.class_names
         return {name: values for name, values in options.items() if values}
+
+
+def _check_labels(task: Any, swept: Sequence[str]) -> None:
+    """Refuses a machine for each label where that cannot be, or something else is swept too."""
+    own = isinstance(task, Images) and len(task.class_names) > 1 and task.only is None
+    require(own, "per-class", True, "needs images of one's own, of several labels")
+    for part, what in _NEEDED.items():
+        lacking = ", ".join(task.labels_without(part)[:3])
+        is_needed = part != "validation" or task.has_validation
+        need = f"needs images {what} of every label: there are none of {lacking}"
+        require(not lacking or not is_needed, "per-class", True, need)
+    require(not swept, "per-class", True, f"leaves no sweep of {', '.join(swept)}")
 
 
 class Setting(NamedTuple):

@@ -1,10 +1,12 @@
 """What of a table is trained on and what is held out, as arrays for compiled programs."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from hmjax.tasks.base import Support
@@ -85,14 +87,17 @@ def drawn_of(table: Table, only: str | None) -> Drawn:
 
 @functools.lru_cache(maxsize=64)
 def outline_of(table: Table, only: str | None) -> Outline:
-    """What a program knows of it."""
+    """What a program knows of it: of one label, with room for any other."""
     parts, drawn = table.parts, drawn_of(table, only)
+    classes = tuple(map(str, parts.classes))
+    labels = [only] if only is None else classes
+    wanted = only is None or parts.classes[parts.labels] == only
     return Outline(
         shape=(int(parts.shape[0]), int(parts.shape[1])),
-        classes=tuple(map(str, parts.classes)),
-        training=len(drawn.images),
+        classes=classes,
+        training=max(len(drawn_of(table, label).images) for label in labels),
         held_out=len(drawn.held_out),
-        has_held_out=bool(parts.held_out.any()),
+        has_held_out=bool((parts.held_out & wanted).any()),
         validation=len(drawn.validation),
         is_grey=bool(parts.is_grey),
     )
@@ -140,3 +145,21 @@ def arrays_of(tables: tuple[tuple[Table, str | None], ...]) -> dict[str, np.ndar
 
 def _entropy(probabilities: np.ndarray) -> float:
     return float(-np.sum(probabilities * np.log2(probabilities)))
+
+
+def chosen_of(counts: Any, table: Any, n: int) -> tuple[jax.Array, jax.Array]:
+    """Which of the images of a table to take, int32 `[n]`, and their weights.
+
+    All, or n of them from the first to the last, as they may be in some order.
+    """
+    count, places = jnp.asarray(counts)[table], jnp.arange(n)
+    spread = (places * (count / jnp.float32(n))).astype(jnp.int32)
+    chosen = jnp.where(count > n, jnp.minimum(spread, count - 1), places)
+    weights = (places < count) / jnp.maximum(jnp.minimum(count, n), 1).astype(jnp.float32)
+    return chosen, weights
+
+
+def of_table(given: Mapping[str, Any], name: str, place: jax.Array) -> jax.Array:
+    """Of the tables that machines have, what stands at places `[n, ...]`."""
+    table = jnp.broadcast_to(jnp.asarray(given["table"]), place.shape)
+    return jnp.asarray(given[name]).at[table, place].get(mode="promise_in_bounds")

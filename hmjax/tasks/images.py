@@ -18,7 +18,16 @@ from hmjax.errors import require
 from hmjax.runtime.cipher import uniforms
 from hmjax.settings import Settings
 from hmjax.tasks.base import Support, Unseen
-from hmjax.tasks.drawn import Drawn, Outline, arrays_of, drawn_of, outline_of, support_of
+from hmjax.tasks.drawn import (
+    Drawn,
+    Outline,
+    arrays_of,
+    chosen_of,
+    drawn_of,
+    of_table,
+    outline_of,
+    support_of,
+)
 from hmjax.tasks.making import table_of
 from hmjax.tasks.sampled import Sampled
 from hmjax.tasks.table import LEVELS, Table
@@ -74,6 +83,14 @@ class Images(Sampled, Settings):
         assert isinstance(self.data, Table), "an outline has no images"
         return self.data
 
+    def labels_without(self, part: str) -> list[str]:
+        """The labels that have no images in "training", "held_out" or "validation"."""
+        parts = self.table.parts
+        uses = {"held_out": parts.held_out, "validation": parts.validation}
+        uses["training"] = ~(parts.held_out | parts.validation)
+        there = np.unique(parts.labels[uses[part]])
+        return [str(name) for k, name in enumerate(parts.classes) if k not in there]
+
     @property
     def drawn(self) -> Drawn:
         """What is trained on, and what is held out."""
@@ -109,11 +126,11 @@ class Images(Sampled, Settings):
 
     def _means(self) -> np.ndarray:
         of = np.bincount(self.drawn.which) / len(self.drawn.which)
-        return of @ self.drawn.images.astype(np.float64) / self._largest
+        return of @ self.shares(self.drawn.images).astype(np.float64)
 
-    @property
-    def _largest(self) -> int:
-        return LEVELS if self.own_outline.is_grey else 1
+    def shares(self, images: np.ndarray) -> np.ndarray:
+        """How probable it is that pixels of `drawn` are on, in float32: of binary ones, 0 and 1."""
+        return images.astype(np.float32) / (LEVELS if self.own_outline.is_grey else 1)
 
     @property
     def image_shape(self) -> tuple[int, int]:
@@ -150,8 +167,8 @@ class Images(Sampled, Settings):
         """
         given = self._given(numbers)
         place = self._place(uniform, given)
-        pixels = jnp.moveaxis(_of_table(given, "images", _of_table(given, "which", place)), -1, 1)
-        labels = _of_table(given, "labels", place)
+        pixels = jnp.moveaxis(of_table(given, "images", of_table(given, "which", place)), -1, 1)
+        labels = of_table(given, "labels", place)
         return self._binary(pixels, uniform[:, 1:]), labels
 
     def _binary(self, pixels: jax.Array, uniform: jax.Array) -> jax.Array:
@@ -179,13 +196,15 @@ class Images(Sampled, Settings):
 
     def number_of(self, uniform: jax.Array, numbers: Mapping[str, Any] | None = None) -> jax.Array:
         given = self._given(numbers)
-        return _of_table(given, "which", self._place(uniform, given))
+        return of_table(given, "which", self._place(uniform, given))
 
     def unseen(self, key: jax.Array, n: int, numbers: Mapping[str, Any] | None = None) -> Unseen:
-        """The first of the images that are held out (see `Task.unseen`)."""
+        """All images that are held out, or n of them from first to last (see `Task.unseen`)."""
         given = self._given(numbers)
-        images, weights = self._part("held_out", key, min(n, self.own_outline.held_out), given)
-        labels = jnp.asarray(given["held_out_labels"])[given["table"], : len(images)]
+        n = min(n, self.own_outline.held_out)
+        images, weights = self._part("held_out", key, n, given)
+        chosen, _ = chosen_of(given["held_out_count"], given["table"], n)
+        labels = jnp.asarray(given["held_out_labels"])[given["table"], chosen]
         return Unseen(images, labels, weights)
 
     @property
@@ -201,10 +220,9 @@ class Images(Sampled, Settings):
     def _part(
         self, name: str, key: jax.Array, n: int, given: Mapping[str, Any]
     ) -> tuple[jax.Array, jax.Array]:
-        """The first n images of a part of the table, and their weights."""
-        pixels = jnp.asarray(given[name])[given["table"], :n]
-        count = jnp.minimum(jnp.asarray(given[f"{name}_count"])[given["table"]], n)
-        weights = (jnp.arange(n) < count) / jnp.maximum(count, 1).astype(jnp.float32)
+        """Images of a part of the table, and their weights; see `chosen_of`."""
+        chosen, weights = chosen_of(given[f"{name}_count"], given["table"], n)
+        pixels = jnp.asarray(given[name])[given["table"], chosen]
         return self._binary(pixels, uniforms(key, pixels.shape)), weights
 
     def surprise_bits(self, images: jax.Array, log_prob: jax.Array) -> jax.Array:
@@ -232,9 +250,3 @@ class Images(Sampled, Settings):
     def shows(self, probability: jax.Array) -> jax.Array:
         """Nothing is known of what an image shows."""
         return jnp.full((len(probability), len(self.class_labels) + 2), jnp.nan, jnp.float32)
-
-
-def _of_table(given: Mapping[str, Any], name: str, place: jax.Array) -> jax.Array:
-    """Of the tables that machines have, what stands at places `[n, ...]`."""
-    table = jnp.broadcast_to(jnp.asarray(given["table"]), place.shape)
-    return jnp.asarray(given[name]).at[table, place].get(mode="promise_in_bounds")

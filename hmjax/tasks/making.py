@@ -50,6 +50,9 @@ def table_of(
     """
     for name, share in (("held-out", held_out), ("validation", validation)):
         require(0 <= share < 1, name, share, "must be 0 or more, and below 1")
+    require(split_seed >= 0, "split-seed", split_seed, "must be 0 or more")
+    known = "threshold", "sample"
+    require(binarise in known, "binarise", binarise, f"must be one of {', '.join(known)}")
     rows, shape = _rows(images, "images")
     names, codes = _classes(labels, len(rows), "labels")
     own = len(rows)
@@ -81,7 +84,9 @@ def table_of(
         threshold is None or not is_grey,
         *("threshold", threshold, "must be none where pixels are drawn by binarise sample"),
     )
-    levels = _levels(rows) if is_grey else _binary(rows, threshold)
+    levels = _levels(rows) if is_grey else binary(rows, threshold)
+    alike = levels.min() == levels.max()
+    _check(not alike, "every pixel of every image is the same", "some must be on, and some off")
     return Table(
         Parts(
             levels,
@@ -140,8 +145,13 @@ def _rows(images: Any, name: str) -> tuple[np.ndarray, tuple[int, int]]:
     return array.reshape(len(array), pixels), shape
 
 
-def _binary(rows: np.ndarray, threshold: float | None) -> np.ndarray:
-    """Zeros and ones, by a threshold or as they are."""
+def binary(rows: np.ndarray, threshold: float | None) -> np.ndarray:
+    """Pixels as zeros and ones, uint8, by a threshold or as they are.
+
+    Raises:
+      InvalidInput: if they are not.
+    """
+    _check(rows.dtype.kind in "buif", f"images are of type {rows.dtype}", "must be numbers")
     if threshold is not None:
         require(math.isfinite(threshold), "threshold", threshold, "must be finite")
         return (rows >= threshold).astype(np.uint8)

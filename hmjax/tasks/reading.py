@@ -101,6 +101,8 @@ def _csv(path: Path) -> Content:
         "skiprows": int(bool(names)),
         "ndmin": 2,
         "encoding": "utf-8-sig",
+        "comments": None,
+        "quotechar": '"',
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that there is no line but the first

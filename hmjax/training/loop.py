@@ -78,7 +78,7 @@ def advance(
       The progress after each block and its evaluation.
     """
     experiment, patience = members[0], members[0].evaluation.patience
-    if progress.step == experiment.steps or progress.is_over(patience):
+    if progress.step == experiment.steps or progress.over(patience).all():
         return
     with own_settings():
         layout = laid_out(members, together)
@@ -105,16 +105,18 @@ def advance(
                 (progress.curves, progress.snapshots),
                 ({"step": state.step[0]} | measured, snapshot),
             )
-            kept = progress.kept and _best(progress.kept, state, measured["validation_nll_bits"])
+            kept = progress.kept
+            if kept is not None:
+                kept = _best(kept, state, measured["validation_nll_bits"], progress.over(patience))
             progress = Progress(state, curves, snapshots, progress.train_seconds + seconds, kept)
         yield progress
-        if progress.is_over(patience):
+        if progress.over(patience).all():
             return
 
 
-def _best(kept: Kept, state: TrainState, nll: np.ndarray) -> Kept:
-    """The better of what is kept of each machine and of how it stands."""
-    better = nll < kept.nll  # NaN is not
+def _best(kept: Kept, state: TrainState, nll: np.ndarray, over: np.ndarray) -> Kept:
+    """The better of what is kept of each machine and of how it stands, until it is over for it."""
+    better = (nll < kept.nll) & ~over  # NaN is not
 
     def choose(new: np.ndarray, old: np.ndarray) -> np.ndarray:
         return np.where(better.reshape(-1, *(1,) * (new.ndim - 1)), new, old)
@@ -126,12 +128,15 @@ def _best(kept: Kept, state: TrainState, nll: np.ndarray) -> Kept:
 def while_finite(experiment: Experiment, progress: Progress, record: Record) -> Iterator[Progress]:
     """`advance` of one machine, up to where its parameters stop being finite.
 
+    Where the best so far is kept, that is good whatever comes.
+
     Raises:
       Diverged: if they do. What was yielded before is good.
     """
     for latest in advance([experiment], progress, record):
         leaves = jax.tree.leaves(latest.state.learner.params)
-        if not all(np.isfinite(leaf).all() for leaf in leaves):
+        is_finite = all(np.isfinite(leaf).all() for leaf in leaves)
+        if not is_finite and latest.kept is None:
             raise Diverged(_first_not_finite(experiment, progress, latest.step))
         progress = latest
         yield progress

@@ -56,7 +56,8 @@ def train(experiment: Experiment) -> Progress:
     for latest in while_finite(experiment, last, EVERYTHING):
         last = latest
     with own_settings():
-        return alone(last._replace(state=jax.tree.map(jnp.asarray, last.state)))
+        state, kept = jax.tree.map(jnp.asarray, (last.state, last.kept))
+        return alone(last._replace(state=state, kept=kept))
 
 
 def train_population(

@@ -73,13 +73,14 @@ class Progress(NamedTuple):
     def at(self) -> np.ndarray:
         """Which of the evaluations `params` are of, int `[s]`."""
         if self.kept is None:
-            return np.full(len(self.state.step), len(self.curves["step"]) - 1)
+            return np.full(np.shape(self.state.step), len(self.curves["step"]) - 1)
         return np.searchsorted(self.curves["step"], self.kept.step)
 
-    def is_over(self, patience: int) -> bool:
-        """Whether no machine had a lower NLL for so many evaluations."""
-        evaluations = len(self.curves["step"])
-        return self.kept is not None and bool((evaluations - 1 - self.at >= patience).all())
+    def over(self, patience: int) -> np.ndarray:
+        """Which machines had no lower NLL for so many evaluations, bool `[s]`: these stay so."""
+        if self.kept is None:
+            return np.zeros(np.shape(self.state.step), bool)
+        return len(self.curves["step"]) - 1 - self.at >= patience
 
     @property
     def step(self) -> int:

@@ -161,12 +161,13 @@ def test_labels_of_machines_side_by_side_classify_what_is_held_out(trained, tmp_
     chex.assert_trees_all_equal(alone.params, made.machine(1, 2))
 
 
-@pytest.mark.parametrize("extra", [["--only", "1"], ["--per-class", "--top", "1", "2"]])
-def test_classes_are_of_all_labels_and_of_nothing_else(trained, extra, capsys):
-    arguments = ["population", "--images", str(trained / "halves.npz"), *SMALL, "--out", "unmade"]
-    if "--per-class" not in extra:
-        extra = ["--per-class", *extra]
-    assert run.main([*arguments, *extra]) == 2
+@pytest.mark.parametrize(
+    "extra", [["--only", "1"], ["--held-out", "0.2", "--top", "1", "2"], ["--seeds", "2"]]
+)
+def test_classes_are_of_all_labels_and_of_nothing_else(trained, extra, tmp_path, capsys):
+    arguments = ["population", "--images", str(trained / "halves.npz"), *SMALL]
+    arguments += ["--out", str(tmp_path / "unmade")]
+    assert run.main([*arguments, "--per-class", *extra]) == 2
     assert "per-class" in capsys.readouterr().err
 
 

@@ -186,6 +186,7 @@ def pure_functions(key, params, images):
         "numbers": task.number_of(jnp.full((2, task.draws), jnp.float32(0.3))),
         "sweep": gibbs.sweep(machine.draw_noise(key, (5, 3), 4), params, states),
         "annealed": annealed(key, params, images, runs=3, temperatures=4),
+        "completed": hmjax.complete(key, params, images, images > 0, runs=2, temperatures=2),
         "hold_top": machine.hold_top(params, jnp.asarray([1, 0, 1])),
         "log_joint": machine.log_joint(params, states),
         "log_recognition": machine.log_recognition(params, states),

@@ -39,6 +39,7 @@ def test_equal_images_are_one_with_its_count():
 def test_every_image_is_trained_on_or_held_out_and_a_table_is_what_its_file_says(
     images, shares, seed
 ):
+    hypothesis.assume(images.min() != images.max())
     n = len(images)
     last = round(shares[0] * n)
     before = round(shares[1] * (n - last))
@@ -97,6 +98,17 @@ def test_what_is_held_out_is_measured_on_once_each():
     np.testing.assert_array_equal(alone.unseen(jax.random.key(0), 3).images, rows[:3])
 
 
+def test_of_many_that_are_held_out_those_measured_on_are_spread_over_all_of_them():
+    rows = np.eye(60, dtype=int)  # in order, as a file may be
+    task = Images(
+        rows, [k // 20 for k in range(60)], test=rows, test_labels=[k // 20 for k in range(60)]
+    )
+    images, labels, weights = task.unseen(jax.random.key(0), 12)
+    np.testing.assert_array_equal(np.argmax(images, axis=1), np.arange(0, 60, 5))
+    np.testing.assert_array_equal(np.bincount(labels)[1:], [4, 4, 4])
+    np.testing.assert_allclose(weights, 1 / 12)
+
+
 def test_tables_side_by_side_are_what_they_are_alone():
     rng = np.random.default_rng(0)
     whole = Images(rng.integers(0, 2, (60, 8)), rng.integers(0, 3, 60), held_out=0.3)
@@ -146,6 +158,9 @@ def test_an_outline_knows_no_image():
         ([np.eye(4)], {"held_out": 1}, "held-out is 1: must be 0 or more, and below 1"),
         ([np.eye(4)], {"held_out": 0.01}, "held-out is 0.01: is none of 4 images"),
         ([np.eye(4)], {"held_out": 0.9}, "held-out is 0.9: leaves nothing of 4 images"),
+        ([GREY], {"threshold": 17}, "every pixel of every image is the same"),
+        ([GREY], {"binarise": "dither"}, "binarise is 'dither': must be one of threshold, sample"),
+        ([np.eye(4)], {"held_out": 0.5, "split_seed": -1}, "split-seed is -1: must be 0 or more"),
         ([GREY], {"threshold": np.nan}, "threshold is nan: must be finite"),
         ([GREY], {"threshold": 1, "binarise": "sample"}, "threshold is 1: must be none where"),
         ([-GREY], {"binarise": "sample"}, "images have values from -16 to"),
