@@ -86,9 +86,7 @@ class Images(Sampled, Settings):
     def labels_without(self, part: str) -> list[str]:
         """The labels that have no images in "training", "held_out" or "validation"."""
         parts = self.table.parts
-        uses = {"held_out": parts.held_out, "validation": parts.validation}
-        uses["training"] = ~(parts.held_out | parts.validation)
-        there = np.unique(parts.labels[uses[part]])
+        there = np.unique(parts.labels[parts.use == part])
         return [str(name) for k, name in enumerate(parts.classes) if k not in there]
 
     @property

@@ -47,6 +47,12 @@ class Parts(NamedTuple):
     shape: np.ndarray
     is_grey: np.ndarray
 
+    @property
+    def use(self) -> np.ndarray:
+        """What each image is for: "training", "held_out" or "validation"."""
+        kinds = [self.held_out, self.validation]
+        return np.select(kinds, ["held_out", "validation"], "training")
+
 
 class Table:
     """Images with labels, and which of them are held out; equal to others of the same content."""
