@@ -1,4 +1,4 @@
-"""Handwritten digits of 8 x 8 pixels: 64-64-16, 200,000 steps by the recipe for own images.
+"""Handwritten digits of 8 x 8 pixels: 64-64-16, 100,000 steps by the recipe for own images.
 
 Those that scikit-learn ships (extra `data`): 1,500 to train on and 297 held out, a pixel on from a
 grey level of 8 of 16 on.

@@ -21,7 +21,7 @@ from hmjax.tasks import Images
 
 VISITS = 100  # of an image, in training, from which on it is worth being remembered
 
-PRIOR_DEVIATION = 2.5  # of the weights of machines on images of one's own
+PRIOR_DEVIATION = 2.0  # of the weights of machines on images of one's own
 
 MOST_ANNEALED = 10_000  # weights onto the visible units of a machine whose NLL is annealed
 
@@ -92,7 +92,7 @@ def own_images(
     hidden: tuple[int, ...] = (64,),
     top: int = 16,
     *,
-    steps: int = 200_000,
+    steps: int = 100_000,
     **rule: Any,
 ) -> Experiment:
     """An experiment by the recipe for images of one's own.
@@ -119,6 +119,7 @@ def own_images(
     settings: dict[str, Any] = {
         "sweeps": 3,
         "batch": 10,
+        "learning_rate": 0.5,
         "weight_decay": prior_on(len(drawn.which)),
         "decay_at": steps * 6 // 10,
         "decay_over": steps - steps * 6 // 10,
