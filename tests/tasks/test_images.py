@@ -10,6 +10,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import hmjax
 from hmjax import Images, InvalidInput
 from hmjax.runtime.cipher import uniforms
 from hmjax.tasks import Table, table_of
@@ -183,3 +184,17 @@ def test_more_than_memory_holds_is_refused_before_it_is_taken():
     huge = np.lib.stride_tricks.as_strided(np.zeros(1, np.uint8), (2**20, 2**12), (0, 0))
     with pytest.raises(InvalidInput, match="images take 4,294,967,296 bytes: 2,147,483,648 at"):
         Images(huge)
+
+
+def test_settings_for_images_of_ones_own_follow_how_many_and_how_large_they_are():
+    rows = np.eye(8, dtype=int)
+    small = hmjax.own_images("mine", Images(rows, held_out=0.25), (5,), 2, steps=1000)
+    assert small.rule.weight_decay == pytest.approx(1 / (2**2 * 6))
+    assert small.evaluation.held_out == 2
+    assert small.final_nll == "exact_held_out_nll_bits"
+    assert (small.rule.decay_at, small.rule.decay_over) == (600, 400)
+    assert hmjax.own_images("mine", Images(rows), sweeps=1).rule.sweeps == 1
+    # Where annealing would take too long there is none.
+    wide = Images(np.eye(200, dtype=int))
+    for hidden, nll in (((50,), "annealed_nll_bits"), ((51,), "is_nll_bits")):
+        assert hmjax.own_images("mine", wide, hidden).final_nll == nll

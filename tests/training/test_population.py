@@ -105,8 +105,8 @@ def test_a_population_saved_and_carried_on_gives_the_same_bits():
 @pytest.mark.parametrize(
     "rule",
     [
-        hmjax.WakeSleep(),
-        hmjax.Reweighted(samples=3),
+        slow(hmjax.WakeSleep()),
+        slow(hmjax.Reweighted(samples=3)),
         hmjax.JointStochastic(samples=2, memory=True, hold=300, decay_at=500, decay_over=400),
         slow(hmjax.JointStochastic(batch=3, recognition="both", optimiser="adam", hold=300)),
         slow(hmjax.WakeSleep(batch=5, optimiser="adam")),
