@@ -10,6 +10,7 @@ Give it one and a half hidden units for each cause, where those can be counted: 
 machine in twenty lacks one.
 """
 
+import math
 from typing import Any
 
 from hmjax.errors import MAX_COUNT, require
@@ -20,6 +21,8 @@ from hmjax.settings import as_type
 from hmjax.tasks import Images
 
 VISITS = 100  # of an image, in training, from which on it is worth being remembered
+
+FEW_ON = 10  # pixels on in an image, up to which visible weights learn at a rate of 1 while held
 
 PRIOR_DEVIATION = 2.0  # of the weights of machines on images of one's own
 
@@ -63,9 +66,10 @@ def recipe(
         "sweeps": 1,
         "memory": task.images * VISITS <= steps,
         "non_negative": True,
-        # For the first three tenths of the steps only visible weights learn, as fast as they can.
+        # For the first three tenths of the steps only visible weights learn, as fast as they can;
+        # the more pixels are on, the more causes there are, which would all learn the same.
         "hold": steps * 3 // 10,
-        "hold_rate": 1.0,
+        "hold_rate": min(1.0, FEW_ON / (task.p_on * math.prod(task.image_shape))),
         # Then all does, the slower the more units a pixel hears, and the last three tenths calm it.
         "learning_rate": min(0.4, 5 / first),
         "decay_at": steps * 7 // 10,
