@@ -512,7 +512,6 @@ def test_folders_of_the_fourth_schema_have_no_prior_and_no_patience(tmp_path, ca
     machines = Machines(studies.read(many).settings[0].experiment, studies.read(many).rows, None)
     assert np.isnan(CRITERIA["posterior"].of(machines)).all()
     assert np.isfinite(CRITERIA["nll"].of(machines)).all()
-    assert run.main(["figures", str(many)]) == 0
     assert run.main(["replay", str(many), "--seed", "1", "--no-figures"]) == 0
     assert "is not the one" not in capsys.readouterr().out
 

@@ -82,6 +82,7 @@ def test_the_folder_opens_in_plain_numpy_and_agrees_with_itself(swept):
     assert len(results["differences"]) == 3
 
 
+@pytest.mark.slow  # tests/training shows the same of populations, and a replay below
 def test_every_machine_of_a_study_is_the_one_it_would_be_alone(swept):
     read = studies.read(swept)
     for index, setting in enumerate(read.settings):
