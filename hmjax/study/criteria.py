@@ -1,5 +1,6 @@
 """What machines are compared by."""
 
+import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
@@ -37,7 +38,7 @@ class Criterion(NamedTuple):
       label: for people, with its unit.
       better: which direction is.
       of: the measure of each machine; NaN where it has none.
-      limit: what no machine can pass, but for the luck of a sampled measure.
+      limit: what no machine can pass, but for the luck of a sampled measure; NaN if not known.
     """
 
     label: str
@@ -91,7 +92,8 @@ def _causes(machines: Machines) -> np.ndarray:
 
 
 def _entropy(experiment: Experiment) -> float:
-    return experiment.task.entropy_bits
+    """That of the data; of images that are held out none is known."""
+    return math.nan if experiment.task.has_held_out else experiment.task.entropy_bits
 
 
 def _best_possible(experiment: Experiment) -> float:
