@@ -45,11 +45,7 @@ def nearest_images(run: Run, material: Material) -> Figure:
     figure = Figure(figsize=(11, 1.3 + 3 * 2.3 * _aspect(run)), layout="constrained")
     for line, axes in enumerate(figure.subplots(3, 1)):
         part = slice(8 * line, 8 * line + 8)
-        picture = style.mosaic(np.concatenate([fantasies[part], like[part]]), 8)
-        axes.imshow(picture, interpolation="nearest")
-        style.bare(axes)
-        axes.set_yticks([len(picture) * 0.24, len(picture) * 0.76], ["fantasy", "nearest"])
-        axes.tick_params(length=0)
+        picture = _pairs(axes, fantasies[part], like[part], ["fantasy", "nearest"])
         places = (np.arange(8) + 0.5) * picture.shape[1] / 8
         axes.set_xticks(places, [f"{apart:.0f}" for apart in pixels[part]])
     copies = int((pixels == 0).sum())
@@ -125,18 +121,23 @@ def reconstructions(run: Run, material: Material) -> Figure:
     halves = figure.subplots(2, 1)
     for half, axes in enumerate(halves):
         part = slice(8 * half, 8 * half + 8)
-        pair = np.concatenate([material.inputs[part], material.reconstructions[part]])
-        picture = style.mosaic(pair, 8)
-        axes.imshow(picture, interpolation="nearest")
-        style.bare(axes)
-        rows = picture.shape[0]
-        axes.set_yticks([rows * 0.24, rows * 0.76], ["input", "reconstruction"])
-        axes.tick_params(length=0)
+        names = ["input", "reconstruction"]
+        _pairs(axes, material.inputs[part], material.reconstructions[part], names)
     figure.suptitle(
         "16 inputs, and below each its reconstruction p(v | h), h sampled from q(h | input):\n"
         f"{agree:.1%} of these pixels agree when rounded"
     )
     return figure
+
+
+def _pairs(axes: Axes, above: np.ndarray, below: np.ndarray, names: list[str]) -> np.ndarray:
+    """Draws eight images over eight others, with the names of the two rows; gives the picture."""
+    picture = style.mosaic(np.concatenate([above, below]), 8)
+    axes.imshow(picture, interpolation="nearest")
+    style.bare(axes)
+    axes.set_yticks([len(picture) * 0.24, len(picture) * 0.76], names)
+    axes.tick_params(length=0)
+    return picture
 
 
 def _aspect(run: Run) -> float:

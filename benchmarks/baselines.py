@@ -34,36 +34,32 @@ def numpy_step(
     awake: list[Any] = [images]
     for level in range(depth):
         weight, bias = params.recognition[level]
-        awake.append(
-            (noise_wake[level] < _sigmoid(awake[level] @ weight + bias)).astype(bias.dtype)
-        )
+        awake.append(fire(awake[level] @ weight + bias, noise_wake[level]))
     for level in range(depth):
         weight, bias = params.generative[level]
-        error = awake[level] - _sigmoid(awake[level + 1] @ weight + bias)
+        error = awake[level] - sigmoid(awake[level + 1] @ weight + bias)
         weight += rate / batch * (awake[level + 1].T @ error)
         bias += rate * error.mean(axis=0)
-    params.prior.bias[:] += rate * (awake[depth] - _sigmoid(params.prior.bias)).mean(axis=0)
+    params.prior.bias[:] += rate * (awake[depth] - sigmoid(params.prior.bias)).mean(axis=0)
 
-    dream: list[Any] = [
-        (noise_sleep[depth] < _sigmoid(params.prior.bias)).astype(params.prior.bias.dtype)
-    ]
+    dream: list[Any] = [fire(params.prior.bias, noise_sleep[depth])]
     for level in reversed(range(depth)):
         weight, bias = params.generative[level]
-        dream.insert(
-            0, (noise_sleep[level] < _sigmoid(dream[0] @ weight + bias)).astype(bias.dtype)
-        )
+        dream.insert(0, fire(dream[0] @ weight + bias, noise_sleep[level]))
     for level in range(depth):
         weight, bias = params.recognition[level]
-        error = dream[level + 1] - _sigmoid(dream[level] @ weight + bias)
+        error = dream[level + 1] - sigmoid(dream[level] @ weight + bias)
         weight += rate / batch * (dream[level].T @ error)
         bias += rate * error.mean(axis=0)
 
 
-def _fire(logit: Any, noise: np.ndarray) -> Any:
-    return (noise < _sigmoid(logit)).astype(logit.dtype)
+def fire(logit: Any, noise: np.ndarray) -> Any:
+    """Binary units, in the precision of their logits."""
+    return (noise < sigmoid(logit)).astype(logit.dtype)
 
 
-def _sigmoid(x: Any) -> Any:
+def sigmoid(x: Any) -> Any:
+    """The probability that a unit of logit x is on."""
     return 1 / (1 + np.exp(-x))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.baselines import fire, sigmoid
 from hmjax.machine import Params
 
 
@@ -35,23 +36,21 @@ def numpy_reweighted_step(
     for level in range(depth):
         weight, bias = params.recognition[level]
         logit = awake[level] @ weight + bias
-        awake.append((noise_wake[level] < _sigmoid(logit)).astype(np.float32))
+        awake.append(fire(logit, noise_wake[level]))
         log_weight -= _log_bernoulli(awake[-1], logit)
-        of_recognition.append(awake[-1] - _sigmoid(logit))
+        of_recognition.append(awake[-1] - sigmoid(logit))
     of_generative = []
     for level in range(depth):
         weight, bias = params.generative[level]
         logit = awake[level + 1] @ weight + bias
         log_weight += _log_bernoulli(awake[level], logit)
-        of_generative.append(awake[level] - _sigmoid(logit))
+        of_generative.append(awake[level] - sigmoid(logit))
     log_weight += _log_bernoulli(awake[depth], params.prior.bias)
     by_image = log_weight.reshape(samples, batch)
     odds = np.exp(by_image - by_image.max(axis=0))
     share = (odds / odds.sum(axis=0)).reshape(-1, 1) / batch
 
-    params.prior.bias[:] += rate * (share * (awake[depth] - _sigmoid(params.prior.bias))).sum(
-        axis=0
-    )
+    params.prior.bias[:] += rate * (share * (awake[depth] - sigmoid(params.prior.bias))).sum(axis=0)
     learned = []
     for level in range(depth):
         weight, bias = params.generative[level]
@@ -61,13 +60,13 @@ def numpy_reweighted_step(
         error = share * of_recognition[level]
         learned.append((awake[level].T @ error, error.sum(axis=0)))
 
-    dream: list[Any] = [_fire(np.tile(params.prior.bias, (batch, 1)), noise_sleep[depth])]
+    dream: list[Any] = [fire(np.tile(params.prior.bias, (batch, 1)), noise_sleep[depth])]
     for level in reversed(range(depth)):
         weight, bias = params.generative[level]
-        dream.insert(0, _fire(dream[0] @ weight + bias, noise_sleep[level]))
+        dream.insert(0, fire(dream[0] @ weight + bias, noise_sleep[level]))
     for level in range(depth):
         weight, bias = params.recognition[level]
-        error = (dream[level + 1] - _sigmoid(dream[level] @ weight + bias)) / batch
+        error = (dream[level + 1] - sigmoid(dream[level] @ weight + bias)) / batch
         weight += rate / 2 * (dream[level].T @ error + learned[level][0])
         bias += rate / 2 * (error.sum(axis=0) + learned[level][1])
 
@@ -119,11 +118,3 @@ def torch_reweighted_step(params: Any, images: Any, rate: float, samples: int) -
 
 def _log_bernoulli(x: Any, logit: Any) -> Any:
     return (x * logit - np.logaddexp(0, logit)).sum(axis=-1)
-
-
-def _fire(logit: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    return (noise < _sigmoid(logit)).astype(np.float32)
-
-
-def _sigmoid(x: Any) -> Any:
-    return 1 / (1 + np.exp(-x))

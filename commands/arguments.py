@@ -67,8 +67,8 @@ def unboxed(text: str) -> str:
 
 def parse_named(
     default: Callable[[Experiment], T], kind: type[T], arguments: Sequence[str], command: str
-) -> tuple[str, T]:
-    """The name of the experiment that comes first, and the options of a command on it.
+) -> tuple[Experiment, T]:
+    """The experiment whose name comes first, as it is alone, and the options of a command on it.
 
     With images of one's own there need be none: it is then one by `recipes.own_images`.
 
@@ -90,7 +90,7 @@ def parse_named(
             experiment = replace(experiment, name=named, task=task)
     rest, experiment = with_rule(others, experiment)
     program = " ".join(["run.py", command, *filter(None, [name])])
-    return name, parse(kind, rest, program, default=default(experiment))
+    return experiment, parse(kind, rest, program, default=default(experiment))
 
 
 def _plain(path: Path | None) -> str:

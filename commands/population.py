@@ -7,7 +7,6 @@ from typing import Annotated
 
 import tyro
 
-import configs
 from commands.arguments import parse_named
 from commands.options import Hosts, Movie, OwnImages
 from commands.shared import finish
@@ -36,10 +35,11 @@ class Population:
 
 
 def main(arguments: Sequence[str]) -> None:
-    name, options = parse_named(lambda e: Population(Study(e)), Population, arguments, "population")
+    named, options = parse_named(
+        lambda e: Population(Study(e)), Population, arguments, "population"
+    )
     experiment = options.study.experiment
-    default = configs.load(name).seed if name else 1
-    require(experiment.seed == default, "seed", experiment.seed, "must be left to --first-seed")
+    require(experiment.seed == named.seed, "seed", experiment.seed, "must be left to --first-seed")
     last = options.study.first_seed + options.study.seeds - 1
     swept = "".join(f"-{option.removeprefix('sweep.')}" for option in options.study.swept())
     folder = options.out or Path("runs") / (

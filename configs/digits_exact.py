@@ -10,4 +10,4 @@ def __getattr__(name: str) -> Any:
     """`experiment`, made when it is asked for."""
     if name != "experiment":
         raise AttributeError(name)
-    return hmjax.own_images("digits_exact", digits.task(), (16,), 4, steps=100_000)
+    return hmjax.own_images("digits_exact", digits.task(), (16,), 4)

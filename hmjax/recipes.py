@@ -58,8 +58,7 @@ def recipe(
       InvalidInput: if a setting is out of range.
     """
     machine = Machine(hidden, top, visible_bias=-2.5, hidden_bias=-1.0)  # which refuses odd layers
-    steps = as_type(int, steps, "steps")
-    require(1 <= steps <= MAX_COUNT, "steps", steps, f"must be 1 to {MAX_COUNT}")
+    steps = _whole(steps)
     first = (*machine.hidden, machine.top)[0]
     settings: dict[str, Any] = {
         "samples": 4,
@@ -72,9 +71,7 @@ def recipe(
         "hold_rate": min(1.0, FEW_ON / (task.p_on * math.prod(task.image_shape))),
         # Then all does, the slower the more units a pixel hears, and the last three tenths calm it.
         "learning_rate": min(0.4, 5 / first),
-        "decay_at": steps * 7 // 10,
-        "decay_over": steps - steps * 7 // 10,
-        "decay_factor": 0.002,
+        **_fall(steps, at=7, to=0.002),
     }
     return Experiment(
         name,
@@ -83,6 +80,19 @@ def recipe(
         rule=JointStochastic(**(settings | rule)),
         steps=steps,
     )
+
+
+def _whole(steps: Any) -> int:
+    """A number of steps that an experiment may have."""
+    steps = as_type(int, steps, "steps")
+    require(1 <= steps <= MAX_COUNT, "steps", steps, f"must be 1 to {MAX_COUNT}")
+    return steps
+
+
+def _fall(steps: int, *, at: int, to: float) -> dict[str, Any]:
+    """Rates that fall from so many tenths of the steps on, to a share of what they were."""
+    begin = steps * at // 10
+    return {"decay_at": begin, "decay_over": steps - begin, "decay_factor": to}
 
 
 def prior_on(images: int) -> float:
@@ -117,17 +127,14 @@ def own_images(
     Raises:
       InvalidInput: if a setting is out of range.
     """
-    steps = as_type(int, steps, "steps")
-    require(1 <= steps <= MAX_COUNT, "steps", steps, f"must be 1 to {MAX_COUNT}")
+    steps = _whole(steps)
     machine, drawn = Machine(hidden, top), task.drawn
     settings: dict[str, Any] = {
         "sweeps": 3,
         "batch": 10,
         "learning_rate": 0.5,
         "weight_decay": prior_on(len(drawn.which)),
-        "decay_at": steps * 6 // 10,
-        "decay_over": steps - steps * 6 // 10,
-        "decay_factor": 0.01,
+        **_fall(steps, at=6, to=0.01),
     }
     weights = drawn.images.shape[1] * (*machine.hidden, machine.top)[0]
     return Experiment(

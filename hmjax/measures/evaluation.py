@@ -119,8 +119,8 @@ def evaluate(
         key_importance, key_fantasies = jax.random.split(key)
     measured = enumerated(params, task, data, numbers)
     is_exact = exact.is_enumerable(machine.sizes_of(params), task.images)
+    keys = key_importance, key_held_out
     if sampled or not is_exact:
-        keys = key_importance, key_held_out
         on_held_out = held_out(
             *keys, params, samples, task=task, evaluation=evaluation, numbers=numbers
         )
@@ -136,7 +136,6 @@ def evaluate(
             log_prob = found.estimate.log_prob
         measured["validation_nll_bits"] = -mean(log_prob, weights) / NATS_PER_BIT
     if final:
-        keys = key_importance, key_held_out
         measured |= by_annealing(*keys, params, task=task, evaluation=evaluation, numbers=numbers)
     if sampled:
         measured |= dreamt(key_fantasies, params, task=task, fantasies=evaluation.fantasies)

@@ -87,7 +87,7 @@ def mean(values: jax.Array, weights: jax.Array | None) -> jax.Array:
 
 
 def _error(values: jax.Array, weights: jax.Array | None) -> jax.Array:
-    """The standard error of `_mean`, over images."""
+    """The standard error of `mean`, over images."""
     if weights is None:
         return jnp.std(values, ddof=1) / math.sqrt(len(values))
     squares = jnp.sum(weights * (values - mean(values, weights)) ** 2)

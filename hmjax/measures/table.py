@@ -43,13 +43,15 @@ class Measure(NamedTuple):
         return not (self.of_held_out or self.of_validation)
 
 
-def _annealed(name: str, label: str, better: Literal["lower", "higher"] | None) -> Measure:
+def _annealed(
+    name: str, label: str, better: Literal["lower", "higher"] | None, *, of_held_out: bool = False
+) -> Measure:
     return Measure(
         *(name, label, better),
         is_exact=False,
         is_final=True,
         is_annealed=True,
-        of_held_out="training" in name,
+        of_held_out=of_held_out,
     )
 
 
@@ -80,7 +82,10 @@ MEASURES = {
         _annealed("annealed_nll_bits", "NLL, annealed (bits)", "lower"),
         _annealed("annealed_error_bits", "its standard error (bits)", None),
         _annealed("annealed_effective_runs", "effective annealed runs", None),
-        _annealed("annealed_training_nll_bits", "NLL of training images, annealed (bits)", "lower"),
+        _annealed(
+            *("annealed_training_nll_bits", "NLL of training images, annealed (bits)", "lower"),
+            of_held_out=True,
+        ),
         _annealed("direction_recovery_annealed", "recovery, posterior, annealed", "higher"),
         Measure("direction_recovery", "recovery, sampled", "higher", False),
         Measure("direction_recovery_exact", "recovery, exact", "higher", True),

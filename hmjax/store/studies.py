@@ -87,15 +87,12 @@ def finish(
         "microseconds_per_seed_and_step": train_seconds / steps * 1e6,
         "seconds_of_this_session": seconds,
     }
-    if study.per_class:
-        machines = _by_sizes(parts, finished)  # all seeds of a label, then those of the next
-        seeds, labels = study.seeds, len(settings_of(study))
-        each = [
-            jax.tree.map(lambda leaf, i=i: leaf[i * seeds : (i + 1) * seeds], machines)
-            for i in range(labels)
-        ]
+    machines = _by_sizes(parts, finished)
+    if study.per_class:  # all seeds of a label, and then those of the next
+        begins = range(0, len(rows["seed"]), study.seeds)
+        each = [jax.tree.map(lambda leaf, i=i: leaf[i : i + study.seeds], machines) for i in begins]
         results["classification"] = classification(study.experiment, each)
-    made = _by_sizes(parts, finished), rows, curves
+    made = machines, rows, curves
     return seal.finish(folder, config, dict(zip(SEALED, made, strict=True)), results)
 
 

@@ -98,9 +98,9 @@ def _others(task: Images, images: np.ndarray, labels: np.ndarray) -> dict[str, f
     from sklearn.neighbors import KNeighborsClassifier
 
     drawn = task.drawn
-    trained = task.shares(drawn.images)[drawn.which]
     if len(drawn.which) < 3:
         return {}
+    trained = task.shares(drawn.images)[drawn.which]
     others = {
         "nearest neighbour": KNeighborsClassifier(1),
         "3 nearest neighbours": KNeighborsClassifier(3),

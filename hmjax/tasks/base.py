@@ -30,6 +30,11 @@ class Support(NamedTuple):
     label: np.ndarray
     class_given_image: np.ndarray
 
+    @property
+    def entropy_bits(self) -> float:
+        """The entropy of the images, in bits."""
+        return float(-np.sum(self.probabilities * np.log2(self.probabilities)))
+
 
 class Unseen(NamedTuple):
     """Images that a machine is held against.

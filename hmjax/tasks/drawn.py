@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hmjax.tasks.base import Support
+from hmjax.tasks.sampled import of_different
 from hmjax.tasks.table import Table
 
 
@@ -66,12 +67,10 @@ def _stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:
 @functools.lru_cache(maxsize=64)
 def drawn_of(table: Table, only: str | None) -> Drawn:
     """What of a table is trained on and what is held out; of one label alone, if that is given."""
-    parts = table.parts
-    wanted = np.ones(len(parts.labels), bool)
-    if only is not None:
-        wanted = parts.classes[parts.labels] == only
-    validation, tested = wanted & parts.validation, wanted & parts.held_out
-    trained = wanted & ~parts.held_out & ~parts.validation
+    parts, use = table.parts, table.parts.use
+    wanted = only is None or parts.classes[parts.labels] == only
+    kinds = "training", "held_out", "validation"
+    trained, tested, validation = (wanted & (use == kind) for kind in kinds)
     if not tested.any():
         tested = trained
     different, which = np.unique(parts.images[trained], axis=0, return_inverse=True)
@@ -106,17 +105,10 @@ def outline_of(table: Table, only: str | None) -> Outline:
 @functools.lru_cache(maxsize=64)
 def support_of(table: Table, only: str | None) -> Support:
     """The different images that are trained on, with how often each comes."""
-    drawn, classes = drawn_of(table, only), len(table.parts.classes)
-    counts = np.zeros((len(drawn.images), classes))
-    np.add.at(counts, (drawn.which, drawn.labels - 1), 1)
-    of_image = counts.sum(axis=1)
-    certain = (counts > 0).sum(axis=1) == 1
-    return Support(
-        images=drawn.images.astype(np.float32),
-        probabilities=of_image / of_image.sum(),
-        label=np.where(certain, counts.argmax(axis=1) + 1, 0),
-        class_given_image=counts / of_image[:, None],
-    )
+    drawn = drawn_of(table, only)
+    labels = tuple(range(1, len(table.parts.classes) + 1))
+    joint = np.full(len(drawn.which), 1 / len(drawn.which))
+    return of_different(drawn.images, drawn.which, joint, drawn.labels - 1, labels)
 
 
 @functools.lru_cache(maxsize=4)
@@ -124,7 +116,6 @@ def arrays_of(tables: tuple[tuple[Table, str | None], ...]) -> dict[str, np.ndar
     """What a program is given of tables (see `hmjax.tasks.Task.arrays`)."""
     drawn = [drawn_of(*table) for table in tables]
     support = [support_of(*table) for table in tables]
-    entropy = [_entropy(each.probabilities) for each in support]
     return {
         "images": _stacked([each.images for each in drawn]),
         "which": _stacked([each.which for each in drawn]),
@@ -139,12 +130,8 @@ def arrays_of(tables: tuple[tuple[Table, str | None], ...]) -> dict[str, np.ndar
         "class_given_image": _stacked(
             [each.class_given_image.astype(np.float32) for each in support]
         ),
-        "entropy_bits": np.array(entropy, np.float32),
+        "entropy_bits": np.array([each.entropy_bits for each in support], np.float32),
     }
-
-
-def _entropy(probabilities: np.ndarray) -> float:
-    return float(-np.sum(probabilities * np.log2(probabilities)))
 
 
 def chosen_of(counts: Any, table: Any, n: int) -> tuple[jax.Array, jax.Array]:

@@ -126,7 +126,7 @@ class Images(Sampled, Settings):
         of = np.bincount(self.drawn.which) / len(self.drawn.which)
         return of @ self.shares(self.drawn.images).astype(np.float64)
 
-    def shares(self, images: np.ndarray) -> np.ndarray:
+    def shares(self, images: Any) -> Any:
         """How probable it is that pixels of `drawn` are on, in float32: of binary ones, 0 and 1."""
         return images.astype(np.float32) / (LEVELS if self.own_outline.is_grey else 1)
 
@@ -170,10 +170,10 @@ class Images(Sampled, Settings):
         return self._binary(pixels, uniform[:, 1:]), labels
 
     def _binary(self, pixels: jax.Array, uniform: jax.Array) -> jax.Array:
-        levels = pixels.astype(jnp.float32)
+        shares = self.shares(pixels)
         if not self.own_outline.is_grey:
-            return levels
-        return (uniform < levels / LEVELS).astype(jnp.float32)
+            return shares
+        return (uniform < shares).astype(jnp.float32)
 
     def _place(self, uniform: jax.Array, given: Mapping[str, Any]) -> jax.Array:
         """Which image that is trained on is chosen, int32 `[n]`."""
@@ -200,8 +200,7 @@ class Images(Sampled, Settings):
         """All images that are held out, or n of them from first to last (see `Task.unseen`)."""
         given = self._given(numbers)
         n = min(n, self.own_outline.held_out)
-        images, weights = self._part("held_out", key, n, given)
-        chosen, _ = chosen_of(given["held_out_count"], given["table"], n)
+        images, chosen, weights = self._part("held_out", key, n, given)
         labels = jnp.asarray(given["held_out_labels"])[given["table"], chosen]
         return Unseen(images, labels, weights)
 
@@ -212,16 +211,16 @@ class Images(Sampled, Settings):
     def validated(self, key: jax.Array, numbers: Mapping[str, Any] | None = None) -> Unseen:
         """All images that decide when training stops (see `Task.validated`)."""
         of = self.own_outline.validation
-        images, weights = self._part("validation", key, of, self._given(numbers))
+        images, _, weights = self._part("validation", key, of, self._given(numbers))
         return Unseen(images, jnp.zeros(len(images), jnp.int32), weights)
 
     def _part(
         self, name: str, key: jax.Array, n: int, given: Mapping[str, Any]
-    ) -> tuple[jax.Array, jax.Array]:
-        """Images of a part of the table, and their weights; see `chosen_of`."""
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Images of a part of the table, their places in it and their weights; see `chosen_of`."""
         chosen, weights = chosen_of(given[f"{name}_count"], given["table"], n)
         pixels = jnp.asarray(given[name])[given["table"], chosen]
-        return self._binary(pixels, uniforms(key, pixels.shape)), weights
+        return self._binary(pixels, uniforms(key, pixels.shape)), chosen, weights
 
     def surprise_bits(self, images: jax.Array, log_prob: jax.Array) -> jax.Array:
         return -log_prob / np.float32(np.log(2))

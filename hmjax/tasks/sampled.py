@@ -19,8 +19,7 @@ class Sampled:
     @property
     def entropy_bits(self: Task) -> float:
         """The entropy of the data (see `Task.entropy_bits`)."""
-        p = self.support().probabilities
-        return float(-np.sum(p * np.log2(p)))
+        return self.support().entropy_bits
 
     def log_prob(self: Task, images: jax.Array) -> jax.Array:
         """Log p_data(v) of images (see `Task.log_prob`), looked up in the support."""
@@ -110,8 +109,27 @@ def collect(
       The support, images in lexicographic order.
     """
     unique, inverse = np.unique(images.astype(np.uint8), axis=0, return_inverse=True)
+    return of_different(unique, inverse.reshape(-1), joint, which, labels)
+
+
+def of_different(
+    unique: np.ndarray,
+    place: np.ndarray,
+    joint: np.ndarray,
+    which: np.ndarray,
+    labels: tuple[int, ...],
+) -> Support:
+    """`collect`, of images that are merged already.
+
+    Args:
+      unique: `[k, n_0]`, the different images.
+      place: `[m]`, which of them each image is.
+      joint: as for `collect`, and the others.
+      which: likewise.
+      labels: likewise.
+    """
     p_joint = np.zeros((len(unique), len(labels)))
-    np.add.at(p_joint, (inverse.reshape(-1), which), joint)
+    np.add.at(p_joint, (place, which), joint)
     certain = (p_joint > 0).sum(axis=1) == 1
     return Support(
         images=unique.astype(np.float32),

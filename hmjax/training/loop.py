@@ -49,7 +49,7 @@ def start(
     # While the first evaluation is compiled and taken.
     steps = _for_each(members, 0, layout)
     compiling(programs.block_of(members, layout), layout, (placed, steps), arrays)
-    measured = _measure(members, layout, placed, record)(placed)
+    measured = _measure(members, layout, placed, arrays, record)(placed)
     seen = placed.state, measured, _snapshot(placed, record)
     state, measured, snapshot = gathered(seen, len(members))
     curves = {"step": state.step[0]} | measured
@@ -83,9 +83,9 @@ def advance(
     with own_settings():
         layout = laid_out(members, together)
         placed = place(members, layout, progress.state)
-        measure = _measure(members, layout, placed, record)
-        steps = _for_each(members, 0, layout)
-        arrays, function = programs.shared(members, layout), programs.block_of(members, layout)
+        arrays = programs.shared(members, layout)
+        measure = _measure(members, layout, placed, arrays, record)
+        steps, function = _for_each(members, 0, layout), programs.block_of(members, layout)
         block = compiling(function, layout, (placed, steps), arrays).result()
 
     taken = progress.step
@@ -175,7 +175,8 @@ def final_measures(
         state = progress.state._replace(learner=learner)
         state = jax.tree.map(lambda leaf, index=index: leaf[index], state)
         placed = place(some, layout, state)
-        measure = _measure(some, layout, placed, record, final=True)
+        arrays = programs.shared(some, layout)
+        measure = _measure(some, layout, placed, arrays, record, final=True)
         measured.append(gathered(measure(placed), len(some)))
     back = np.argsort(np.concatenate(by_task))
     return jax.tree.map(lambda *leaves: np.concatenate(leaves)[back], *measured)
@@ -185,6 +186,7 @@ def _measure(
     members: Sequence[Experiment],
     layout: Layout,
     placed: Members,
+    arrays: programs.Arrays,
     record: Record,
     *,
     final: bool = False,
@@ -194,7 +196,6 @@ def _measure(
     samples = evaluation.final_samples if final else evaluation.samples
     each = _for_each(members, samples, layout)
     function = programs.measures_of(members, layout, sampled=record.sampled, final=final)
-    arrays = programs.shared(members, layout)
     measure = compiled(function, layout, (placed, each), arrays)
     return lambda placed: measure((placed, each), arrays)
 
