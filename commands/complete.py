@@ -25,7 +25,7 @@ from hmjax.tasks.reading import read
 class Complete:
     """Draws the pixels of images that are not known, given those that are, by a trained machine.
 
-    A pixel that is not a number (nan) is not known.
+    A pixel that is not a number (nan, or an empty cell of a .csv) is not known.
     """
 
     folder: Annotated[Path, tyro.conf.arg(name="DIR"), tyro.conf.Positional]

@@ -106,7 +106,7 @@ def _csv(path: Path) -> Content:
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that there is no line but the first
-        images = np.loadtxt(path, dtype=np.float32, usecols=pixels, **lines)
+        images = np.loadtxt(path, dtype=np.float32, usecols=pixels, converters=_number, **lines)
     if LABEL not in names:
         return Content(images, None)
     labels = np.loadtxt(path, dtype=str, usecols=[names.index(LABEL)], **lines)[:, 0]
@@ -114,9 +114,13 @@ def _csv(path: Path) -> Content:
     return Content(images, labels.astype(float) if whole else labels)
 
 
+def _number(cell: str) -> float:
+    return float(cell or "nan")  # an empty cell is a number that is missing
+
+
 def _is_number(cell: str) -> bool:
     try:
-        float(cell or "nan")  # an empty cell is a number that is missing
+        _number(cell)
     except ValueError:
         return False
     return True

@@ -186,12 +186,15 @@ def test_what_is_not_known_is_drawn_as_the_machine_has_it(trained, tmp_path, cap
     assert (tmp_path / "drawn.png").exists()
     assert run.main(arguments) == 2
     assert "is there already" in capsys.readouterr().err
-    # The same half of whole images, hidden.
+    # The same half as empty cells of a table, and of whole images, hidden.
+    cells = np.where(np.isfinite(images), HALVES[:10].astype(str), "").reshape(10, -1)
+    (tmp_path / "cells.csv").write_text("\n".join(map(",".join, cells)))
     np.save(tmp_path / "whole.npy", HALVES[:10])
-    arguments[3] = str(tmp_path / "whole.npy")
-    assert run.main([*arguments, "--hide", "right", "--overwrite"]) == 0
-    again = np.load(tmp_path / "drawn.npz")
-    np.testing.assert_array_equal(again["completions"], made["completions"])
+    for name, hide in (("cells.csv", []), ("whole.npy", ["--hide", "right"])):
+        arguments[3] = str(tmp_path / name)
+        assert run.main([*arguments, *hide, "--overwrite"]) == 0
+        again = np.load(tmp_path / "drawn.npz")
+        np.testing.assert_array_equal(again["completions"], made["completions"])
 
 
 CSV = "a,b,label\n0,1,x\n1,1,y\n"
@@ -209,7 +212,7 @@ MALFORMED = {
     "names.csv": (b"a,b,c\n", "images are of shape [0, 3]"),
     "ragged.csv": (b"0,1,1\n0,1\n", "cannot be read"),
     "words.csv": (b"0,1\nno,1\n", "cannot be read: could not convert string 'no'"),
-    "gap.csv": (b"0,1\n,1\n", "cannot be read: could not convert string ''"),
+    "gap.csv": (b"0,1\n,1\n", "images: number 1, counted from 0, is not finite"),
     "binary.csv": (b"\xff\xfe\x00\x01", "cannot be read"),
     "nan.csv": (b"0,1\nnan,1\n", "images: number 1, counted from 0, is not finite"),
     "grey.npy": (saved(IMAGES * 7), "images have values from 0 to 7: must be 0 and 1 alone"),

@@ -1,6 +1,7 @@
 import dataclasses
 import functools
 import gc
+import logging
 import re
 import weakref
 
@@ -133,6 +134,16 @@ def test_a_block_is_traced_once_for_all_seeds_numbers_and_starts():
             key = single.keys_of(seed).steps
             state = block(key, numbers, state, steps, program=program)
         assert int(state.step) == 120
+
+
+def test_other_images_of_as_many_pixels_and_rows_compile_nothing(caplog):
+    rows = np.concatenate([np.eye(6), np.tri(6)])
+    for images, compiles in ((rows, True), (1 - rows, False)):
+        caplog.clear()
+        with jax.log_compiles(), caplog.at_level(logging.WARNING):
+            task = hmjax.Images(images, held_out=0.25)
+            hmjax.train(dataclasses.replace(SMALL, task=task, steps=20))
+        assert ("XLA compilation" in caplog.text) == compiles
 
 
 def test_every_optimiser_schedule_and_batch_trains():
