@@ -7,7 +7,7 @@ from hmjax.importance import complete
 from hmjax.machine import Params, generate, init, log_joint, log_recognition, recognise
 from hmjax.measures import Evaluation
 from hmjax.recipes import own_images, recipe
-from hmjax.rules import ExactEM, JointStochastic, Reweighted, WakeSleep
+from hmjax.rules import ExactEM, JointStochastic, Reweighted, ScoreFunction, WakeSleep
 from hmjax.store.files import load_params
 from hmjax.tasks import Bars, Images, Shifter, Tees
 from hmjax.training.population import Population, train, train_population
@@ -26,6 +26,7 @@ __all__ = [
     "Params",
     "Population",
     "Reweighted",
+    "ScoreFunction",
     "Shifter",
     "Tees",
     "WakeSleep",

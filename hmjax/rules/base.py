@@ -184,19 +184,21 @@ class Descent(Settings):
             for rate, layer in zip(self.layer_rates, updates, strict=False)
         )
 
-    def _optimiser(self, rate: Any) -> optax.GradientTransformation:
+    def schedule(self, rate: Any) -> optax.ScalarOrSchedule:
+        """A rate by step, as it falls."""
         rate = _float32(
             rate
         )  # so that what a schedule makes of it is the same as when it is traced
-        schedule: optax.ScalarOrSchedule = rate
         match self.decay_at, self.decay_over:
             case None, _:
-                pass
+                return rate
             case at, 0:
-                schedule = optax.piecewise_constant_schedule(rate, {at: self.decay_factor})
+                return optax.piecewise_constant_schedule(rate, {at: self.decay_factor})
             case at, over:
-                schedule = optax.linear_schedule(rate, rate * self.decay_factor, over, at)
-        return descent(self.optimiser, schedule)
+                return optax.linear_schedule(rate, rate * self.decay_factor, over, at)
+
+    def _optimiser(self, rate: Any) -> optax.GradientTransformation:
+        return descent(self.optimiser, self.schedule(rate))
 
 
 def _float32(rate: Any) -> Any:

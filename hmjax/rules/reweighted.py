@@ -52,26 +52,39 @@ class Reweighted(Descent):
         numbers: Mapping[str, Any] | None = None,
         images: int = 0,
     ) -> Rule:
-        updates, hidden = self.updates(numbers), sizes[1:]
+        updates, drawn_awake = self.updates(numbers), sum(sizes[1:]) * self.samples
 
         def step(state: State, batch: Batch, noise: jax.Array) -> State:
-            by_layer = machine.by_layer(noise, hidden * self.samples + sizes)
-            ends = len(hidden) * self.samples
-            of_samples, noise_sleep = by_layer[:ends], by_layer[ends:]
-            of_layers = (of_samples[layer :: len(hidden)] for layer in range(len(hidden)))
-            noise_wake = tuple(map(jnp.concatenate, of_layers))
-            repeated = jnp.concatenate([batch.images] * self.samples)
-            states = machine.recognise_with(noise_wake, state.params, repeated)
+            noise_wake, noise_sleep = noise[:, :drawn_awake], noise[:, drawn_awake:]
+            states = recognised_samples(noise_wake, state.params, batch.images, self.samples)
             weights = None
             if self.samples > 1:
                 weights = normalised_weights(state.params, states, self.samples)
             state = updates.generative(state, wake_gradient(state.params, states, weights))
-            gradient = recognition_gradient(
-                self.recognition, state.params, states, weights, noise_sleep
-            )
+            dreams = machine.by_layer(noise_sleep, sizes)
+            gradient = recognition_gradient(self.recognition, state.params, states, weights, dreams)
             return updates.recognition(state, gradient)
 
-        return Rule(updates.init, sum(hidden) * self.samples + sum(sizes), step)
+        return Rule(updates.init, drawn_awake + sum(sizes), step)
+
+
+def recognised_samples(noise: jax.Array, params: Params, images: jax.Array, samples: int) -> States:
+    """Several samples of the recognition net of each image.
+
+    Args:
+      noise: uniform numbers `[images, samples * units]`.
+      params: the machine.
+      images: `[images, n_0]`.
+      samples: how many an image.
+
+    Returns:
+      (x_0, ..., x_L), each `[samples * images, n_l]`, the first sample of every image first.
+    """
+    hidden = tuple(len(layer.bias) for layer in params.recognition)
+    of_samples = machine.by_layer(noise, hidden * samples)
+    of_layers = (of_samples[layer :: len(hidden)] for layer in range(len(hidden)))
+    repeated = jnp.concatenate([images] * samples)
+    return machine.recognise_with(tuple(map(jnp.concatenate, of_layers)), params, repeated)
 
 
 def recognition_gradient(

@@ -16,6 +16,7 @@ from hmjax import (
     InvalidInput,
     JointStochastic,
     Reweighted,
+    ScoreFunction,
     Shifter,
     WakeSleep,
     exact,
@@ -39,11 +40,12 @@ RULES = [
     JointStochastic(samples=2, memory=True, hold=4),
     JointStochastic(batch=5, sweeps=2, memory=True, recognition="both", optimiser="adam"),
     JointStochastic(sweeps=0, samples=3, recognition="sleep"),
+    ScoreFunction(samples=3, learning_rate=0.02, batch=2),
     ExactEM(),
     ExactEM(batch=3, optimiser="momentum"),
 ]
 # Of which another shows the same, with another optimiser.
-ALIKE = [RULES[1], RULES[3], RULES[8], RULES[9], RULES[13]]
+ALIKE = [RULES[1], RULES[3], RULES[8], RULES[9], RULES[14]]
 
 
 def test_every_rule_can_be_chosen_and_is_tested():
@@ -144,6 +146,32 @@ def test_many_samples_approach_exact_em():
     keys = jax.random.split(jax.random.key(2), repeats)
     drawn = jax.jit(lambda keys: jax.lax.map(gradients, keys))(keys)
     expected = jax.jit(exact_em.expected_gradients)(params, image)
+    for each, mean in zip(jax.tree.leaves(drawn), jax.tree.leaves(expected), strict=True):
+        error = jnp.std(each, axis=0, ddof=1) / np.sqrt(repeats) + 1e-6
+        assert (jnp.abs(jnp.mean(each, axis=0) - mean) / error).max() < 5  # standard errors
+
+
+def test_the_score_function_gradient_is_on_average_that_of_the_bound():
+    sizes, repeats = (4, 3, 2), 20_000
+    params = random_params(jax.random.key(0), sizes, 0.7)
+    image = jnp.asarray([[1.0, 0.0, 1.0, 1.0]])
+    states = every_state(sizes)
+    this = np.flatnonzero((np.asarray(states[0]) == np.asarray(image)).all(axis=1))
+    states = tuple(x[this] for x in states)
+
+    def bound(params):
+        log_q = machine.log_recognition(params, states)
+        return -jnp.exp(log_q) @ (machine.log_joint(params, states) - log_q)
+
+    expected = jax.grad(bound)(params)
+    rule = ScoreFunction(samples=3, learning_rate=1.0).build(sizes)
+
+    def moved(noise):
+        after = rule.step(rule.init(params), Batch(image), noise).params
+        return jax.tree.map(lambda old, new: old - new, params, after)
+
+    noise = uniforms(jax.random.key(1), (repeats, 1, rule.draws))
+    drawn = jax.jit(lambda noise: jax.lax.map(moved, noise, batch_size=1000))(noise)
     for each, mean in zip(jax.tree.leaves(drawn), jax.tree.leaves(expected), strict=True):
         error = jnp.std(each, axis=0, ddof=1) / np.sqrt(repeats) + 1e-6
         assert (jnp.abs(jnp.mean(each, axis=0) - mean) / error).max() < 5  # standard errors
