@@ -15,7 +15,7 @@ from hmjax.measures import Measures
 from hmjax.runtime.ambient import own_settings
 from hmjax.settings import as_type
 from hmjax.training.loop import advance, start, while_finite
-from hmjax.training.progress import EVERYTHING, Progress, alone
+from hmjax.training.progress import EVERYTHING, Progress, alone, described
 
 
 class Population(NamedTuple):
@@ -37,12 +37,22 @@ class Population(NamedTuple):
     curves: Measures
     train_seconds: float
 
+    def __repr__(self) -> str:
+        step, machines = self.curves["step"][-1], len(self.seeds)
+        return f"Population(step={step}, machines={machines}, {described(self.curves)})"
 
-def train(experiment: Experiment) -> Progress:
+
+def _ignore(_: Progress) -> None:
+    pass
+
+
+def train(experiment: Experiment, on_evaluation: Callable[[Progress], None] = _ignore) -> Progress:
     """Trains one machine, without touching the disk.
 
     Args:
       experiment: what to run, for example `Experiment("mine", task=hmjax.Bars(), steps=100_000)`.
+      on_evaluation: called with the run so far whenever the machine has been evaluated, to log it
+        anywhere: `lambda run: print(run.step, run.curves["exact_nll_bits"][-1])`.
 
     Returns:
       The finished run, without an axis over members: `.params` is the machine,
@@ -53,8 +63,10 @@ def train(experiment: Experiment) -> Progress:
       Diverged: if parameters stop being finite.
     """
     last = start([experiment], EVERYTHING)
+    on_evaluation(alone(last))
     for latest in while_finite(experiment, last, EVERYTHING):
         last = latest
+        on_evaluation(alone(last))
     with own_settings():
         state, kept = jax.tree.map(jnp.asarray, (last.state, last.kept))
         return alone(last._replace(state=state, kept=kept))
@@ -63,7 +75,7 @@ def train(experiment: Experiment) -> Progress:
 def train_population(
     experiment: Experiment,
     seeds: Sequence[int] | np.ndarray,
-    on_block: Callable[[int], None] = lambda _: None,
+    on_evaluation: Callable[[Progress], None] = _ignore,
     *,
     together: int | None = None,
 ) -> Population:
@@ -72,7 +84,7 @@ def train_population(
     Args:
       experiment: what to run; its own `seed` is not used.
       seeds: `[s]`, 0 to 2^32 - 1 each, for example `range(64)`.
-      on_block: called with the steps taken so far, after each block.
+      on_evaluation: called with the progress of all whenever they have been evaluated.
       together: how many machines a device steps side by side; if not given, on a CPU as many as its
         vectors have lanes (one after the other where there are few, or where layers and batches
         are so large that their sums are products of matrices), and elsewhere all. On a CPU a
@@ -90,9 +102,10 @@ def train_population(
         together = as_type(int, together, "together")
         require(together >= 1, "together", together, "must be at least 1 machine")
     progress = start(members, together=together)
+    on_evaluation(progress)
     for latest in advance(members, progress, together=together):
         progress = latest
-        on_block(progress.step)
+        on_evaluation(progress)
     at = progress.at, np.arange(len(members))
     last = {name: curve[at] for name, curve in progress.curves.items() if name != "step"}
     return Population(

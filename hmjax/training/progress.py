@@ -10,6 +10,7 @@ from hmjax import measures
 from hmjax.experiment import Experiment, split
 from hmjax.machine import Params
 from hmjax.measures import Measures
+from hmjax.measures.table import MEASURES
 from hmjax.runtime.ambient import own_settings
 from hmjax.training import single
 from hmjax.training.single import TrainState
@@ -64,6 +65,10 @@ class Progress(NamedTuple):
     train_seconds: np.ndarray
     kept: Kept | None = None
 
+    def __repr__(self) -> str:
+        machines = "".join(f"machines={count}, " for count in np.shape(self.state.step))
+        return f"Progress(step={self.step}, {machines}{described(self.curves)})"
+
     @property
     def params(self) -> Params:
         """The machines as they stand, or the best of each."""
@@ -86,6 +91,15 @@ class Progress(NamedTuple):
     def step(self) -> int:
         """How many steps each machine has taken."""
         return int(self.curves["step"][-1])
+
+
+def described(curves: Measures) -> str:
+    """The last of the curves that are numbers, in a line; of several machines, their medians."""
+    numbers = {
+        name: curves[name][-1] for name, it in MEASURES.items() if name in curves and not it.axes
+    }
+    known = {name: value for name, value in numbers.items() if not np.isnan(value).all()}
+    return ", ".join(f"{name}={np.nanmedian(value):.4g}" for name, value in known.items())
 
 
 def alone(progress: Progress) -> Progress:

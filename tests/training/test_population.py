@@ -32,9 +32,11 @@ def experiment(task) -> hmjax.Experiment:
 @TASKS
 def test_a_member_is_the_machine_its_seed_gives_alone(task):
     assert jax.local_device_count() >= 2
-    blocks = []
-    seven = hmjax.train_population(experiment(task), SEEDS, blocks.append)
-    assert blocks == [400, 800, 1100]
+    seen = []
+    seven = hmjax.train_population(experiment(task), SEEDS, seen.append)
+    assert [each.step for each in seen] == [0, 400, 800, 1100]
+    assert repr(seven).startswith("Population(step=1100, machines=7, exact_nll_bits=")
+    assert len(repr(seven)) < 300
     one = hmjax.train_population(experiment(task), SEEDS[1:2])
     for i, seed in enumerate(SEEDS):
         alone = hmjax.train(dataclasses.replace(experiment(task), seed=seed))

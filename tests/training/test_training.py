@@ -29,10 +29,16 @@ def with_evaluation(every: int, **changes) -> hmjax.Experiment:
 
 
 def test_training_learns():
-    experiment = dataclasses.replace(SMALL, steps=30_000)
-    progress = hmjax.train(dataclasses.replace(experiment, evaluation=hmjax.Evaluation()))
+    experiment, seen = dataclasses.replace(SMALL, steps=30_000), []
+    evaluation = hmjax.Evaluation()
+    progress = hmjax.train(dataclasses.replace(experiment, evaluation=evaluation), seen.append)
     first, last = progress.curves["exact_nll_bits"][[0, -1]]
     assert last < first - 8
+    # Whoever looks on sees the same, as it comes.
+    assert [each.step for each in seen] == progress.curves["step"].tolist()
+    assert [each.curves["exact_nll_bits"][-1] for each in seen][-1] == last
+    assert repr(progress).startswith("Progress(step=30000, is_nll_bits=")
+    assert len(repr(progress)) < 400
 
 
 def test_the_same_experiment_gives_the_same_bits_and_another_seed_others():
