@@ -53,6 +53,12 @@ def shown_colours(classes: int) -> list[str]:
     return [_CLASSES[k % len(_CLASSES)] for k in range(classes)] + [PURPLE, "#D0D0D0"]
 
 
+def many(count: int) -> list[str]:
+    """So many colours, of which the first seven differ for any colour vision."""
+    colours = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, "#56B4E9", BLACK)
+    return [colours[k % len(colours)] for k in range(count)]
+
+
 def mosaic(
     images: np.ndarray, columns: int, *, frames: Sequence[str] | None = None, cmap: str = "gray_r"
 ) -> np.ndarray:
@@ -111,8 +117,32 @@ def steps_axis(axes: Axes, steps: np.ndarray) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(thousands))
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Saves a picture, whole or not at all."""
-    figure.set_dpi(110)
-    with ours(), files.replacing(path) as temporary:
-        FigureCanvasAgg(figure).print_png(temporary)  # savefig would draw it twice
+_DPI, _STRIP = 110, 24  # pixels below a picture, for what it is of
+
+
+def save(figure: Figure, path: Path, of: str = "") -> None:
+    """Saves a picture, whole or not at all.
+
+    Args:
+      figure: the picture.
+      path: its file.
+      of: what it is a picture of, to stand below it.
+    """
+    figure.set_dpi(_DPI)
+    with ours():
+        if of:
+            figure = _above_strip(figure, of)
+        with files.replacing(path) as temporary:
+            FigureCanvasAgg(figure).print_png(temporary)  # savefig would draw it twice
+
+
+def _above_strip(figure: Figure, of: str) -> Figure:
+    """A picture as it is, above a strip that says what it is of."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())
+    height, width = pixels.shape[:2]
+    whole = Figure(figsize=(width / _DPI, (height + _STRIP) / _DPI), dpi=_DPI)
+    whole.figimage(pixels, 0, _STRIP, origin="upper")
+    whole.text(0.995, 6 / (height + _STRIP), of, ha="right", va="bottom", fontsize=8.5, color=GREY)
+    return whole

@@ -14,8 +14,10 @@ COMMANDS = {
     "figures": ("DIR", "draw the pictures of a finished one again"),
     "compare": ("NAME", "train the studies of a comparison, and say what they came to"),
     "results": ("", "write RESULTS.md from the comparisons that are finished"),
+    "profile": ("NAME", "what a step costs in moved data; --all for every experiment"),
+    "cost": ("NAME", "what each rule has to move until its machines have reached a goal"),
     "bench": ("", "time it, beside NumPy and numba"),
-    "list": ("", "the experiments, one line each"),
+    "list": ("", "the experiments, comparisons and races, one line each"),
 }
 """What follows each on the command line, and what it does."""
 
@@ -26,4 +28,5 @@ def usage() -> str:
     width = max(map(len, lines)) + 2
     whats = [what for _, what in COMMANDS.values()]
     commands = [f"{line:{width}}{what}" for line, what in zip(lines, whats, strict=True)]
-    return "\n".join(["Helmholtz machines from the command line.", "", *commands])
+    about = "Helmholtz machines from the command line; COMMAND --help lists what each takes."
+    return "\n".join([about, "", *commands, "", "--version says which this is."])

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import io
+import math
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ from commands.options import OwnImages
 from hmjax import Experiment, InvalidInput
 from hmjax.errors import require
 from hmjax.recipes import own_images
-from hmjax.rules import FORMER_NAMES, RULES, Descent
+from hmjax.rules import FORMER_NAMES, RULES, AnyRule, Descent
 from hmjax.study.sweeps import Study
 from hmjax.tasks import Images
 
@@ -36,6 +37,39 @@ _marked(Study, "experiment", tyro.conf.arg(name=""))
 _marked(Images, "data", tyro.conf.Suppress)
 
 
+_INTEGERS = tyro.constructors.ConstructorRegistry()
+
+
+@_INTEGERS.primitive_rule
+def _integer(
+    info: tyro.constructors.PrimitiveTypeInfo,
+) -> tyro.constructors.PrimitiveConstructorSpec | None:
+    """Integers are read as people write them: 1000000, 1_000_000, 1e6."""
+    if info.type is not int:
+        return None
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="INT",
+        instance_from_str=lambda given: _as_integer(given[0]),
+        is_instance=lambda value: type(value) is int,
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
+def _as_integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not number.is_integer():
+        raise ValueError(f"{text!r} is not a whole number")
+    return int(number)
+
+
 def parse(kind: Callable[..., T], arguments: Sequence[str], program: str, **default: Any) -> T:
     """Tyro's parser, with its complaints on one line.
 
@@ -50,6 +84,7 @@ def parse(kind: Callable[..., T], arguments: Sequence[str], program: str, **defa
                 args=arguments,
                 prog=program,
                 config=(tyro.conf.AvoidSubcommands,),
+                registry=_INTEGERS,
                 **default,
             )
     except SystemExit as stop:
@@ -68,7 +103,7 @@ def unboxed(text: str) -> str:
 def parse_named(
     default: Callable[[Experiment], T], kind: type[T], arguments: Sequence[str], command: str
 ) -> tuple[Experiment, T]:
-    """The experiment whose name comes first, as it is alone, and the options of a command on it.
+    """The experiment whose name comes first, as its config has it, and the options of a command.
 
     With images of one's own there need be none: it is then one by `recipes.own_images`.
 
@@ -88,9 +123,28 @@ def parse_named(
         if task is not None:
             named = f"{experiment.name}-{_plain(own.images)}"
             experiment = replace(experiment, name=named, task=task)
-    rest, experiment = with_rule(others, experiment)
+    rest, chosen = with_rule(others, experiment)
+    _check_rule(rest, chosen)
     program = " ".join(["run.py", command, *filter(None, [name])])
-    return experiment, parse(kind, rest, program, default=default(experiment))
+    return experiment, parse(kind, rest, program, default=default(chosen))
+
+
+def _check_rule(arguments: Sequence[str], experiment: Experiment) -> None:
+    """Refuses settings of another rule than an experiment's.
+
+    Raises:
+      InvalidInput: if there is one, with the rules that have it.
+    """
+    mine = {each.name for each in fields(experiment.rule)}
+    for argument in arguments:
+        option = argument.partition("=")[0]
+        field = option.removeprefix("--rule.").replace("-", "_")
+        if option.startswith("--rule.") and field not in mine:
+            having = [
+                name for name, rule in RULES.items() if field in {x.name for x in fields(rule)}
+            ]
+            if having:
+                raise InvalidInput(f"{option} needs {' or '.join(f'--rule {x}' for x in having)}")
 
 
 def _plain(path: Path | None) -> str:
@@ -132,10 +186,15 @@ def with_rule(arguments: Sequence[str], experiment: Experiment) -> tuple[Sequenc
     name = FORMER_NAMES.get(chosen.rule, chosen.rule)
     if name != chosen.rule:
         print(f"note: --rule {chosen.rule} is called {name} now", file=sys.stderr)
-    if isinstance(experiment.rule, RULES[name]):
-        return others, experiment
+    return others, by_rule(experiment, RULES[name])
+
+
+def by_rule(experiment: Experiment, rule: type[AnyRule]) -> Experiment:
+    """An experiment by a rule, with the settings that all rules share."""
+    if isinstance(experiment.rule, rule):
+        return experiment
     shared = {each.name: getattr(experiment.rule, each.name) for each in fields(Descent)}
-    return others, replace(experiment, rule=RULES[name](**shared))
+    return replace(experiment, rule=rule(**shared))
 
 
 def require_new_file(out: Path, suffix: str, *, overwrite: bool) -> None:
@@ -149,6 +208,12 @@ def require_new_file(out: Path, suffix: str, *, overwrite: bool) -> None:
     free = overwrite or not out.exists()
     require(free, "out", str(out), "is there already; --overwrite replaces it")
     require(not out.is_dir(), "out", str(out), "must be no folder")
+
+
+def require_new_report(out: Path, *, overwrite: bool) -> None:
+    """`require_new_file` of a JSON file and of the picture beside it."""
+    for path, suffix in ((out, ".json"), (out.with_suffix(".png"), ".png")):
+        require_new_file(path, suffix, overwrite=overwrite)
 
 
 def require_parent(out: Path) -> None:

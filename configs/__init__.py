@@ -1,6 +1,7 @@
 """Named experiments: each file defines `experiment`, and says in its docstring what it is.
 
-Those of `configs.comparisons` define `comparison`: studies side by side.
+Those of `configs.comparisons` define `comparison`, studies side by side, and those of
+`configs.costs` `race`, what each rule has to move.
 """
 
 import ast
@@ -9,16 +10,18 @@ import importlib
 import inspect
 import pkgutil
 from types import ModuleType
+from typing import Any
 
 from hmjax import Experiment, InvalidInput
 from hmjax.study.comparison import Comparison
 
 EXPERIMENTS = "configs"
 COMPARISONS = "configs.comparisons"
+COSTS = "configs.costs"
 
 
 def names(package: str = EXPERIMENTS) -> list[str]:
-    """The names that a package defines: `EXPERIMENTS` or `COMPARISONS`."""
+    """The names that a package defines: `EXPERIMENTS`, `COMPARISONS` or `COSTS`."""
     path = importlib.import_module(package).__path__
     return sorted(module.name for module in pkgutil.iter_modules(path) if not module.ispkg)
 
@@ -41,10 +44,19 @@ def load_comparison(name: str) -> Comparison:
     return _module(name, COMPARISONS, "comparison").comparison
 
 
-def summary(name: str) -> str:
-    """One line on an experiment, which its file begins with."""
+def load_race(name: str) -> Any:
+    """The race of a name.
+
+    Raises:
+      InvalidInput: if there is none of that name.
+    """
+    return _module(name, COSTS, "race").race
+
+
+def summary(name: str, package: str = EXPERIMENTS) -> str:
+    """One line on what a file of a package defines, which it begins with."""
     # Not its __doc__, which is not there where Python is told to leave such things out.
-    source = inspect.getsource(_module(name, EXPERIMENTS, "experiment"))
+    source = inspect.getsource(_module(name, package, "name"))
     return (ast.get_docstring(ast.parse(source)) or "").splitlines()[0]
 
 

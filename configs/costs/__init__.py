@@ -1,0 +1,1 @@
+"""Races: what each rule has to move until machines have reached a goal, one file each."""
