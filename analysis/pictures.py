@@ -63,7 +63,10 @@ def draw_all(run: Run, *, fps: float) -> Path:
     folder = run.folder / "figures"
     folder.mkdir(exist_ok=True)
     material = gather(run)
+    experiment = run.experiment
+    which = f"seed {experiment.seed}, {experiment.steps:,} steps"
+    named = f"{experiment.name}, {'-'.join(map(str, experiment.sizes))}, {which}"
     for name, picture in of(run).items():
-        style.save(picture(run, material), folder / f"{name}.png")
+        style.save(picture(run, material), folder / f"{name}.png", named)
     dream.write(run, material, folder / MOVIE, fps=fps)
     return folder

@@ -60,8 +60,12 @@ def draw_all(studied: FinishedStudy) -> Path:
     """Draws every picture that a study has into its `figures` folder, and returns that."""
     folder = studied.folder / "figures"
     folder.mkdir(exist_ok=True)
+    study = studied.study
+    last = study.first_seed + study.seeds - 1
+    seeds = f"seeds {study.first_seed} to {last}"
+    named = f"{study.experiment.name}, {seeds}, {study.experiment.steps:,} steps"
     for name, picture in of(studied).items():
-        style.save(picture(studied), folder / f"{name}.png")
+        style.save(picture(studied), folder / f"{name}.png", named)
     return folder
 
 

@@ -23,15 +23,16 @@ from hmjax.training.progress import Progress
 
 def finish(folder: Path, *, figures: bool, fps: float) -> None:
     """Trains what a folder holds to its end, prints its tables, draws its pictures."""
-    from analysis import table
+    from analysis import study_table, table
 
     what, spent = work.read_settings(folder), Spent()
     results = trained(what, folder, again=["resume", str(folder)], spent=spent)
     if hosts.is_first():
         if isinstance(what, Study):
-            print(table.render_study(folder, results))
+            print(study_table.render(folder, results))
         else:
             print(table.render(what, results))
+            print(f"all is in {folder}")
         if figures:
             began = time.perf_counter()
             draw(folder, fps=fps)
@@ -65,13 +66,13 @@ def trained(
       spent: is told what this takes: to compile what begins it, to train, and the rest, which is to
         measure.
     """
-    from analysis import table
+    from analysis import study_table
 
     if isinstance(what, Study):
         parts = parts_of(what)
         total = sum(len(part.members) for part in parts) * what.experiment.steps
         if hosts.is_first():
-            print(table.plan(what, parts))
+            print(study_table.plan(what, parts))
     else:
         total = what.steps
     began, before = time.perf_counter(), 0.0

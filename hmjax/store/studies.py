@@ -7,6 +7,7 @@ part-K.npz        the members of part K so far; replaced as they go, removed onc
 params.npz        the machines, with a leading axis; under the name of their layer sizes if settings
                   differ in them
 population.npz    one row a machine: its seed, its setting and what it came to
+machines.csv      the numbers of that, and what was swept, for other programs
 metrics.npz       the exact measures at each evaluation, `[evaluations, rows]`, along `step`
 results.json      the statistics; written last, so that a folder with it is finished
 figures/          pictures, drawn by `analysis`
@@ -22,6 +23,7 @@ import numpy as np
 
 from hmjax.errors import InvalidInput
 from hmjax.machine import Params
+from hmjax.runtime import hosts
 from hmjax.store import files, folders, seal
 from hmjax.study import summary
 from hmjax.study.classification import classification
@@ -92,8 +94,20 @@ def finish(
         begins = range(0, len(rows["seed"]), study.seeds)
         each = [jax.tree.map(lambda leaf, i=i: leaf[i : i + study.seeds], machines) for i in begins]
         results["classification"] = classification(study.experiment, each)
+    if hosts.is_first():
+        files.write_table(folder / "machines.csv", _table(study, rows))
     made = machines, rows, curves
     return seal.finish(folder, config, dict(zip(SEALED, made, strict=True)), results)
+
+
+def _table(study: Study, rows: Mapping[str, np.ndarray]) -> dict[str, list[Any]]:
+    """Columns by name, a row a machine: its seed, what was swept, and every number it came to."""
+    values = [settings_of(study)[index].values for index in rows["setting"]]
+    swept = {option: [each[option] for each in values] for option in study.swept()}
+    numbers = {name: row.tolist() for name, row in rows.items() if row.ndim == 1}
+    ours = "setting", "place"
+    others = {name: column for name, column in numbers.items() if name not in (*ours, "seed")}
+    return {"seed": numbers["seed"], **swept, **others}
 
 
 def read(folder: str | os.PathLike[str]) -> FinishedStudy:

@@ -1,3 +1,4 @@
+import csv
 import dataclasses
 import json
 import shutil
@@ -59,6 +60,7 @@ def test_the_folder_opens_in_plain_numpy_and_agrees_with_itself(swept):
         "environment.json",
         "params.npz",
         "population.npz",
+        "machines.csv",
         "metrics.npz",
         "results.json",
         "figures",
@@ -66,6 +68,15 @@ def test_the_folder_opens_in_plain_numpy_and_agrees_with_itself(swept):
     assert work.read_settings(swept) == SWEPT
     rows, curves = np.load(swept / "population.npz"), np.load(swept / "metrics.npz")
     assert {len(array) for array in rows.values()} == {12}
+    with (swept / "machines.csv").open(newline="") as file:
+        flat = list(csv.DictReader(file))
+    assert [int(row["seed"]) for row in flat] == rows["seed"].tolist()
+    assert [row["top"] for row in flat] == ["1"] * 6 + ["2"] * 6
+    assert [float(row["sweep.p-on"]) for row in flat] == [0.3] * 3 + [0.2] * 3 + [0.3] * 3 + [
+        0.2
+    ] * 3
+    nll = np.array([float(row["exact_nll_bits"]) for row in flat])
+    np.testing.assert_allclose(nll, rows["exact_nll_bits"], rtol=1e-6)
     assert rows["seed"].tolist() == [5, 6, 7] * 4
     assert rows["setting"].tolist() == np.repeat(range(4), 3).tolist()
     assert np.isnan(rows["selectivity_exact"][:6, 1]).all()  # there is no second top unit
@@ -162,7 +173,7 @@ def test_a_finished_study_is_drawn_again_and_not_trained_again(swept, capsys):
     shutil.rmtree(swept / "figures")
     (swept / "figures").mkdir()
     assert run.main(["resume", str(swept)]) == 0
-    assert "never broke: " in capsys.readouterr().out
+    assert "the best: python run.py replay " in capsys.readouterr().out
     assert (swept / "figures" / "gallery.png").exists()
     assert (swept / "results.json").read_bytes() == before
 
