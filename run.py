@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import jax
 
 from commands import COMMANDS, usage
-from hmjax import Diverged, InvalidInput
+from hmjax import Diverged, InvalidInput, __version__
 from hmjax.runtime import hosts, platform
 
 
@@ -28,9 +28,14 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
       The exit status: 0, 1 if a run failed, 2 for bad input, 130 if interrupted.
     """
-    if not arguments or arguments[0] in ("-h", "--help"):
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        if arguments[1:]:  # help COMMAND
+            return main([arguments[1], "--help"])
         print(usage())
         return 0 if arguments else 2
+    if arguments == ["--version"]:
+        print(f"hmjax {__version__}")
+        return 0
     if any(each.startswith("--hosts.") for each in arguments) and not hosts.is_supervised():
         return hosts.supervise([sys.executable, __file__, *arguments])
     command, *rest = arguments

@@ -1,3 +1,5 @@
+import collections
+import dataclasses
 import json
 import os
 import re
@@ -11,8 +13,12 @@ from helpers import ROOT, slow, start
 from PIL import Image
 
 import configs
+import hmjax
 import run
-from commands.arguments import with_rule
+from analysis import table
+from commands.arguments import parse_named, with_rule
+from commands.naming import differing
+from commands.train import Train
 
 PICTURES = [
     "training_curves",
@@ -47,7 +53,7 @@ def test_train_makes_a_whole_run_folder(arguments, extra, tmp_path, capsys):
     folder = tmp_path / "run"
     assert run.main([*arguments, "--out", str(folder)]) == 0
     printed = capsys.readouterr().out
-    for heading in ("measure", "this run", "published", "floor / best", "NLL, exact (bits)"):
+    for heading in ("measure", "this run", "floor / best", "NLL, exact (bits)"):
         assert heading in printed
     pictures = {f"{name}.png" for name in PICTURES} | {"dream.gif"} | extra
     assert {path.name for path in (folder / "figures").iterdir()} == pictures
@@ -59,6 +65,18 @@ def test_train_makes_a_whole_run_folder(arguments, extra, tmp_path, capsys):
             if name == "dream.gif":
                 assert image.n_frames == evaluations
                 assert image.info["duration"] == 200
+
+
+def test_published_figures_stand_beside_their_own_settings_alone():
+    results = collections.defaultdict(lambda: None)
+    results |= {"entropy_bits": 8.0, "direction_recovery_best_possible": 0.9, "is_nll_bits": 9.0}
+    results |= {"classes": [], "shown_given_top_exact": [], "fantasies": {}}
+    experiment = dataclasses.replace(configs.load("shifter"), seed=9)
+    assert "9.36" in table.render(experiment, results)
+    for changes in ({"steps": 10}, {"rule": hmjax.Reweighted()}, {"task": hmjax.Shifter(p_on=0.2)}):
+        shown = table.render(dataclasses.replace(experiment, **changes), results)
+        assert "9.36" not in shown
+        assert "hinton-problems" not in shown
 
 
 def test_figures_draws_again_without_training(tmp_path, capsys, monkeypatch):
@@ -103,14 +121,58 @@ def test_rule_chooses_the_rule_and_keeps_what_all_rules_share(tmp_path):
 def test_the_default_folder_is_named_after_the_experiment(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run.main(["train", "debug", "--seed", "3", "--steps", "10", "--no-figures"]) == 0
-    assert (tmp_path / "runs" / "debug-seed3" / "results.json").is_file()
+    # With what is otherwise than in the config, so that two runs do not want the same folder.
+    assert (tmp_path / "runs" / "debug-steps10-seed3" / "results.json").is_file()
 
 
-def test_list_names_every_experiment_on_a_line(capsys):
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ("", ""),
+        ("--seed 5", ""),
+        ("--rule reweighted", "-reweighted"),
+        ("--rule reweighted --rule.samples 5 --steps 2e5", "-reweighted-samples5-steps200000"),
+        ("--machine.hidden 16 8 --p-on 0.2", "-p-on0.2-hidden16_8"),
+    ],
+)
+def test_folders_are_named_after_what_is_otherwise(options, name):
+    named, made = parse_named(Train, Train, ["shifter", *options.split()], "train")
+    assert differing(made.experiment, named) == name
+
+
+def test_long_names_are_cut_and_still_differ():
+    many = "--machine.hidden 16 8 --evaluation.every 100 --rule.hold 30 --p-on 0.2"
+    names = set()
+    for rate in ("0.1", "0.2"):
+        options = ["shifter", *many.split(), "--rule.hold-rate", rate, "--rule.hold-bias", rate]
+        named, made = parse_named(Train, Train, options, "train")
+        names.add(differing(made.experiment, named))
+    assert len(names) == 2
+    assert max(map(len, names)) <= 60
+
+
+@pytest.mark.parametrize("steps", ["1000", "1_000", "1e3", "1.0E3"])
+def test_whole_numbers_are_read_as_people_write_them(steps):
+    _, made = parse_named(Train, Train, ["debug", "--steps", steps], "train")
+    assert made.experiment.steps == 1000
+
+
+def test_list_names_every_experiment_comparison_and_race_on_a_line(capsys):
     assert run.main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    experiments = sorted(path.stem for path in (ROOT / "configs").glob("[!_]*.py"))
-    assert [line.split()[0] for line in lines] == experiments
+    folders = ROOT / "configs", ROOT / "configs" / "comparisons", ROOT / "configs" / "costs"
+    known = [sorted(path.stem for path in folder.glob("[!_]*.py")) for folder in folders]
+    named = [line.split()[0] for line in lines if line.startswith("  ")]
+    assert named == [name for names in known for name in names]
+
+
+def test_it_says_which_version_it_is_and_helps_by_word(capsys):
+    assert run.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"hmjax {hmjax.__version__}\n"
+    assert run.main(["help"]) == 0
+    assert "python run.py train NAME" in capsys.readouterr().out
+    assert run.main(["help", "replay"]) == 0
+    assert "--setting" in capsys.readouterr().out
 
 
 def test_help_explains_the_commands_and_every_option(capsys):
@@ -152,6 +214,8 @@ def test_help_explains_the_commands_and_every_option(capsys):
         ("train debug --machine.visible-bias inf", "machine.visible-bias is inf: must be finite"),
         ("train debug --fps 0", "fps is 0.0: must be above 0"),
         ("train debug --lerning-rate 1", "Unrecognized options: --lerning-rate"),
+        ("train debug --rule.samples 5", "--rule.samples needs --rule reweighted or --rule joint-"),
+        ("population debug --top 1 2 --machine.top 3", "machine.top is 3: must be left to --top"),
         ("train debug --out taken", "out is 'taken': is there already and is no run folder"),
         ("train debug --out taken/file/run", "out is 'taken/file/run': cannot be written"),
         ("resume", "Missing"),
@@ -209,7 +273,7 @@ def test_a_killed_run_resumes_to_the_same_bits(uninterrupted, tmp_path):
     folder = tmp_path / "run"
     # Before anything is trained, at the first checkpoint, and at whatever happens some time in.
     moments = [(folder.exists, 60), ((folder / "checkpoint.npz").exists, 60)]
-    moments += [(lambda: False, seconds) for seconds in (2.5, 3.5, 5)]
+    moments += [(lambda: False, seconds) for seconds in (2.5, 3.5)]
     command, kills = [*LONG, "--out", str(folder)], 0
     for is_time, at_most in moments:
         process = start(*command)
