@@ -145,7 +145,10 @@ SMALL = dataclasses.replace(configs.load("debug"), steps=600)
 REMEMBERS = hmjax.recipe("small", hmjax.Tees(side=4), (6,), 2, steps=600, memory=True)
 
 
-@pytest.mark.parametrize("setting", WITHIN)
+ALIKE = "explicit_transfers", "numpy_dtype_promotion", "default_matmul_precision"
+
+
+@pytest.mark.parametrize("setting", [slow(name) if name in ALIKE else name for name in WITHIN])
 def test_a_program_may_train_within_settings_of_its_own(setting):
     def all_of_it():
         progress = hmjax.train(SMALL)
