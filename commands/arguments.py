@@ -18,7 +18,7 @@ from commands.options import OwnImages
 from hmjax import Experiment, InvalidInput
 from hmjax.errors import require
 from hmjax.recipes import own_images
-from hmjax.rules import FORMER_NAMES, RULES, AnyRule, Descent
+from hmjax.rules import FORMER_NAMES, RULES, AnyRule
 from hmjax.study.sweeps import Study
 from hmjax.tasks import Images
 
@@ -193,8 +193,7 @@ def by_rule(experiment: Experiment, rule: type[AnyRule]) -> Experiment:
     """An experiment by a rule, with the settings that all rules share."""
     if isinstance(experiment.rule, rule):
         return experiment
-    shared = {each.name: getattr(experiment.rule, each.name) for each in fields(Descent)}
-    return replace(experiment, rule=rule(**shared))
+    return replace(experiment, rule=rule(**experiment.rule.shared()))
 
 
 def require_new_file(out: Path, suffix: str, *, overwrite: bool) -> None:

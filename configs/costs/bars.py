@@ -25,11 +25,7 @@ def _arm(name: str, rule: AnyRule, steps: int, machine: Machine | None = None) -
     )
 
 
-AS_THE_RECIPE = WakeSleep(
-    non_negative=True,
-    **{name: getattr(BEST.rule, name) for name in ("learning_rate", "hold", "hold_rate")},
-    **{name: getattr(BEST.rule, name) for name in ("decay_at", "decay_over", "decay_factor")},
-)
+AS_THE_RECIPE = WakeSleep(**BEST.rule.shared())
 
 race = Race(
     title="Bars",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 import jax
@@ -115,6 +115,10 @@ class Descent(Settings):
     def gains_in_lanes(self, sizes: tuple[int, ...]) -> bool:
         """Whether machines of the given layer sizes are faster side by side in vector lanes."""
         return arithmetic.is_small(self.batch, max(sizes))
+
+    def shared(self) -> dict[str, Any]:
+        """The settings that all rules share, by field."""
+        return {each.name: getattr(self, each.name) for each in fields(Descent)}
 
     def numbers(self) -> dict[str, float]:
         """The settings, by field, that a step uses as numbers only, and may be given others of."""

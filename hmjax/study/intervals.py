@@ -1,12 +1,15 @@
-"""Honest statistics of a population: shares, quantiles and differences, each with its interval."""
+"""Honest statistics of a population: shares, quantiles and differences, each with its interval.
+
+Settings of a study share seeds, and so noise: differences between them are of pairs.
+"""
 
 import math
 
 import numpy as np
+from scipy import stats
 
 Interval = tuple[float, float]
 
-_Z = 1.959963984540054  # of a two-sided 95% interval
 _RESAMPLES = 2000
 
 
@@ -17,12 +20,8 @@ def wilson(hits: int, trials: int) -> Interval:
     """
     if trials == 0:
         return 0.0, 1.0
-    share, weight = hits / trials, _Z**2 / trials
-    middle = (share + weight / 2) / (1 + weight)
-    half = _Z * math.sqrt(share * (1 - share) / trials + weight / (4 * trials)) / (1 + weight)
-    # At none or all of the trials the interval ends there, rounding apart.
-    low, high = max(0.0, middle - half), min(1.0, middle + half)
-    return (0.0 if hits == 0 else low), (1.0 if hits == trials else high)
+    low, high = stats.binomtest(hits, trials).proportion_ci(method="wilson")
+    return float(low), float(high)
 
 
 def quantiles(values: np.ndarray) -> dict[str, float] | None:
@@ -60,27 +59,39 @@ def time_quantiles(times: np.ndarray) -> dict[str, float | None]:
     return {name: float(time) if np.isfinite(time) else None for name, time in at.items()}
 
 
-def share_difference(first: tuple[int, int], second: tuple[int, int]) -> dict[str, float]:
-    """How much the share of `second` lies above that of `first`, with a 95% interval.
+def share_difference(first: np.ndarray, second: np.ndarray) -> dict[str, float] | None:
+    """How much the share of `second` lies above that of `first`, with a 95% interval for pairs.
 
     Unlike a bootstrap's, the interval is honest where a share is 0 or 1.
 
     Args:
-      first: hits and trials.
-      second: likewise.
+      first: bool `[n]`, whether it was seen of each.
+      second: the same of the same n, which need not be independent of those.
 
     Returns:
-      `difference`, `low` and `high`.
+      `difference`, `low` and `high`; `None` if there are no pairs.
 
-    Source: Newcombe, Statistics in Medicine 17:873-890, 1998, method 10.
+    Source: Newcombe, Statistics in Medicine 17:2635-2650, 1998, method 10.
     """
-    (p, (low_p, high_p)), (q, (low_q, high_q)) = (
-        (hits / max(trials, 1), wilson(hits, trials)) for hits, trials in (first, second)
-    )
+    n = len(first)
+    if not n:
+        return None
+    hits = int(first.sum()), int(second.sum())
+    (p, (low_p, high_p)), (q, (low_q, high_q)) = ((k / n, wilson(k, n)) for k in hits)
+    both, neither = int((first & second).sum()), int((~first & ~second).sum())
+    only = hits[0] - both, hits[1] - both
+    product = math.prod((hits[0], n - hits[0], hits[1], n - hits[1]))
+    agreement: float = both * neither - only[0] * only[1]
+    agreement = max(agreement - n / 2, 0) if agreement > 0 else agreement
+    phi = agreement / math.sqrt(product) if product else 0.0
+
+    def reach(one: float, other: float) -> float:
+        return math.sqrt(max(0.0, one**2 - 2 * phi * one * other + other**2))
+
     return {
         "difference": q - p,
-        "low": q - p - math.hypot(q - low_q, high_p - p),
-        "high": q - p + math.hypot(high_q - q, p - low_p),
+        "low": q - p - reach(q - low_q, high_p - p),
+        "high": q - p + reach(high_q - q, p - low_p),
     }
 
 
@@ -88,25 +99,31 @@ def bootstrap_median_difference(first: np.ndarray, second: np.ndarray) -> dict[s
     """How much the median of `second` lies above that of `first`, with a 95% bootstrap interval.
 
     Args:
-      first: `[m]`, one value a seed; those that are not finite are left out.
-      second: `[n]`, likewise.
+      first: `[n]`, one value a seed.
+      second: `[n]`, of the same seeds; a pair of which one is not finite is left out.
 
     Returns:
-      `difference`, `low` and `high`; `None` if a side has no values. Resampled with a fixed seed.
+      `difference`, `low` and `high`; `None` if there are not two pairs. Resampled with a fixed
+      seed, pair by pair.
     """
-    first, second = (values[np.isfinite(values)] for values in (first, second))
-    if not len(first) or not len(second):
+    known = np.isfinite(first) & np.isfinite(second)
+    first, second = first[known], second[known]
+    if len(first) < 2:
         return None
-    rng = np.random.default_rng(0)
-    resampled = [_resampled_medians(rng, values) for values in (first, second)]
-    low, high = np.quantile(resampled[1] - resampled[0], (0.025, 0.975))
-    difference = np.median(second) - np.median(first)
-    return {"difference": float(difference), "low": float(low), "high": float(high)}
 
+    def difference(first: np.ndarray, second: np.ndarray, axis: int) -> np.ndarray:
+        return np.median(second, axis=axis) - np.median(first, axis=axis)
 
-def _resampled_medians(rng: np.random.Generator, values: np.ndarray) -> np.ndarray:
-    """The median of each of `_RESAMPLES` samples of values with replacement."""
-    at_once = max(1, 2**22 // len(values))
-    counts = [at_once] * (_RESAMPLES // at_once) + [_RESAMPLES % at_once]
-    samples = (rng.choice(values, (count, len(values))) for count in counts)
-    return np.concatenate([np.median(sample, axis=1) for sample in samples])
+    found = stats.bootstrap(
+        (first, second),
+        difference,
+        paired=True,
+        vectorized=True,
+        n_resamples=_RESAMPLES,
+        batch=max(1, 2**22 // len(first)),
+        method="percentile",
+        rng=np.random.default_rng(0),
+    )
+    low, high = found.confidence_interval
+    middle = difference(first, second, 0)
+    return {"difference": float(middle), "low": float(low), "high": float(high)}

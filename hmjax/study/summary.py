@@ -12,6 +12,7 @@ from hmjax.machine import Params
 from hmjax.measures.table import MEASURES, STRONGEST, measures_of
 from hmjax.study import intervals
 from hmjax.study.about import about
+from hmjax.study.differences import SettingBySeed, differences
 from hmjax.study.sweeps import Part, Study, settings_of
 from hmjax.training.progress import Progress
 
@@ -76,7 +77,8 @@ def summarise(
       curves: the arrays of `metrics.npz`.
     """
     settings = settings_of(study)
-    summaries, counts, nll = [], [], []
+    summaries: list[dict[str, Any]] = []
+    by_seed: list[SettingBySeed] = []
     for index, setting in enumerate(settings):
         of_setting = rows["setting"] == index
         mine = {name: array[of_setting] for name, array in rows.items()}
@@ -85,8 +87,9 @@ def summarise(
         broken = mine["broken"][good]
         known = setting.experiment.is_exact and _has_selectivity(setting.experiment)
         hits, trials = int(broken.sum()), len(broken)
-        counts.append((hits, trials) if known and trials else None)
-        nll.append(mine[setting.experiment.final_nll][good])
+        measure = setting.experiment.final_nll
+        nll = np.where(good, mine[measure], np.nan)
+        by_seed.append(SettingBySeed(setting.name, measure, nll, good & known, mine["broken"]))
         units = np.bincount(
             mine["selective_units"][good & mine["selectivity_known"]],
             minlength=setting.experiment.sizes[-1] + 1,
@@ -116,19 +119,6 @@ def summarise(
                 "never_broke": seeds[~broken & np.isinf(times)].tolist() if known else None,
             }
         )
-    differences = [
-        {
-            "from": settings[0].name,
-            "to": settings[index].name,
-            "broken_share": first and count and intervals.share_difference(first, count),
-            "median_nll_bits": intervals.bootstrap_median_difference(nll[0], nll[index])
-            if summaries[0]["nll"] == summaries[index]["nll"]
-            else None,
-        }
-        for first in counts[:1]
-        for index, count in enumerate(counts)
-        if index
-    ]
     return {
         "steps": study.experiment.steps,
         "first_seed": study.first_seed,
@@ -136,7 +126,7 @@ def summarise(
         "broken_means": f"a top unit of exact |selectivity| {BROKEN} or more at the last step",
         "step": curves["step"].tolist(),
         "settings": summaries,
-        "differences": differences,
+        "differences": differences(by_seed),
     }
 
 
