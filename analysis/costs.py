@@ -120,7 +120,9 @@ def draw_race(report: dict[str, Any]) -> Figure:
     for row in range(1, len(names)):
         goals.axhline(row - 0.5, color="#D0D0D0", linewidth=0.8)
     goals.set_xscale("log")
-    goals.set_xlabel("cost a solution: with restarts (dots), failures charged in full (bars)")
+    goals.set_xlabel(
+        "cost a solution: with restarts (dots),\nwith failures charged in full (ends of the lines)"
+    )
     goals.set_title("What a machine that reaches a goal costs")
     figure.legend(*curves.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     figure.suptitle(f"{report['title']}: {report['seeds']} seeds an arm")

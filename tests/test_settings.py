@@ -29,6 +29,7 @@ KINDS = [
     hmjax.WakeSleep(),
     hmjax.Reweighted(),
     hmjax.JointStochastic(),
+    hmjax.ScoreFunction(),
     hmjax.ExactEM(),
     hmjax.Evaluation(),
     Sweep(),
