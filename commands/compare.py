@@ -8,6 +8,7 @@ import configs
 from analysis import results, style
 from commands.arguments import named_first, parse
 from commands.shared import Spent, trained
+from commands.terminal import fitted
 from hmjax.errors import require
 from hmjax.store import work
 from hmjax.store.comparisons import check, folder_of, read_all
@@ -41,4 +42,4 @@ def main(arguments: Sequence[str]) -> None:
             trained(arm.study, folder, again=["compare", *arguments], spent=Spent())
         reached = read_all(comparison, out)
         style.save(results.draw(comparison, reached), out / "comparison.png")
-    print(results.section(name, comparison, reached, str(out / "comparison.png")))
+    print(fitted(results.section(name, comparison, reached, str(out / "comparison.png"))))

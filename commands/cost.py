@@ -11,6 +11,7 @@ import tqdm
 
 import configs
 from commands.arguments import named_first, parse, require_new_report
+from commands.terminal import fitted
 from hmjax.cost import criterion
 from hmjax.errors import require
 from hmjax.store import files
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str]) -> None:
     report: dict[str, Any] = {}
     for report in run(race, options.seeds):
         files.write_json(out, report)
-    print(as_table(report))
+    print(fitted(as_table(report)))
 
     from analysis import costs, style  # Matplotlib takes a while to import
 
