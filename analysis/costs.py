@@ -94,9 +94,9 @@ def draw_race(report: dict[str, Any]) -> Figure:
     curves.axhline(report["floor"], color=style.GREY, linestyle="--", linewidth=1)
     curves.annotate(
         "entropy of the data",
-        (0.99, report["floor"]),
+        (0.01, report["floor"]),
         xycoords=("axes fraction", "data"),
-        ha="right",
+        ha="left",
         va="bottom",
         fontsize=10,
         color=style.GREY,
