@@ -283,6 +283,7 @@ def test_files_of_every_kind_hold_the_same(tmp_path):
     np.testing.assert_array_equal(content.labels, LABELS)
 
 
+@pytest.mark.slow
 def test_another_experiment_takes_images_too(trained, tmp_path):
     arguments = ["train", "shifter", "--images", str(trained / "halves.npz"), *SMALL]
     arguments += ["--no-figures", "--out", str(tmp_path / "run")]

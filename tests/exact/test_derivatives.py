@@ -350,6 +350,7 @@ def test_states_and_images_may_be_of_any_dtype(dtype):
         chex.assert_trees_all_equal(both(params, others), both(params, states))
 
 
+@pytest.mark.slow
 def test_machines_in_float64_have_the_likelihoods_of_float32():
     images = np.ones((200, 20), np.float32)  # with 14 hidden units, more than fit in a table
     params = random_params(jax.random.key(9), (20, 14, 3))

@@ -13,9 +13,12 @@ RELATIVE = 3e-5  # what float32 has to hold against the float64 references
 DEPTHS = [(5, 3), (6, 4, 2), (4, 3, 3, 2), (3, 4, 2, 2, 2)]
 
 
+SHOWN = "bars_large", "shifter_trained"  # of which the others show the same
+
+
 @pytest.mark.parametrize(
     "path",
-    [slow(path) if path.stem.endswith("small") else path for path in REFERENCE],
+    [path if path.stem in SHOWN else slow(path) for path in REFERENCE],
     ids=lambda path: path.stem,
 )
 def test_the_independent_reference_is_reproduced(path):

@@ -122,6 +122,7 @@ def test_hosts_of_different_commands_are_refused_before_anything_is_written(tmp_
     assert not folder.exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_on_one_host_ends_all(tmp_path):
     folder = tmp_path / "two"
     both = start_two([*COMMAND.split(), "--steps", "60000000", "--out", str(folder)])
@@ -147,7 +148,7 @@ def test_a_port_that_is_taken_is_one_line(tmp_path):
     assert said.count("\n") == 1
 
 
-@pytest.mark.parametrize("index", [slow(0), 1])
+@pytest.mark.parametrize("index", [slow(0), slow(1)])
 def test_hosts_that_do_not_come_are_one_line_after_the_timeout(index, tmp_path):
     where = f"--hosts.coordinator localhost:{free_port()} --hosts.count 2 --hosts.timeout 2"
     process = start(

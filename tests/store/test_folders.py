@@ -472,6 +472,7 @@ def test_folders_of_the_first_schema_are_gone_on_with(old):
     assert np.isfinite(ours.rows["exact_nll_bits"]).all()
 
 
+@pytest.mark.slow
 def test_folders_of_the_second_schema_know_exact_em_by_its_former_name(tmp_path, capsys):
     shutil.copytree(SCHEMA_2, tmp_path / "old")
     finished, unfinished = tmp_path / "old" / "oracle", tmp_path / "old" / "oracle-unfinished"

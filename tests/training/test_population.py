@@ -172,6 +172,7 @@ def test_a_member_does_not_depend_on_the_population_around_it(count, devices, mo
         chex.assert_trees_all_equal(mine, alone.params)
 
 
+@pytest.mark.slow
 def test_what_is_annealed_at_the_end_is_of_the_data_of_each_member():
     # Members that differ in p_on share a program, which knows their numbers alone.
     evaluation = hmjax.Evaluation(
