@@ -14,7 +14,7 @@ _UNITS = EngFormatter(sep="")
 
 @style.ours()
 def draw_profile(report: dict[str, Any]) -> Figure:
-    """The profile of a step that was traced (see `hmjax.cost.report.profile`)."""
+    """The profile of a step that was traced (see `hmjax.cost.report.profile_of`)."""
     figure = Figure(figsize=(12, 8), layout="constrained")
     phases, tensors, depths, alive = figure.subplots(2, 2).ravel()
     steady = report["steady"]

@@ -50,7 +50,16 @@ def render(folder: Path, results: dict[str, Any]) -> str:
     else:
         for index, setting in enumerate(results["settings"]):
             lines += _setting(folder, index, setting)
-    for each in results["differences"] if len(results["settings"]) <= _IN_FULL else ():
+        lines += _differences(results["differences"])
+    seconds, cost = results["train_seconds"], results["microseconds_per_seed_and_step"]
+    lines.append(f"trained in {seconds:.1f} s, {cost:.3f} us a seed and step; all is in {folder}")
+    return "\n".join(lines)
+
+
+def _differences(differences: Sequence[dict[str, Any]]) -> list[str]:
+    """How settings differ from the first."""
+    lines = []
+    for each in differences:
         for name, label in (
             ("broken_share", "share that broke the symmetry"),
             ("median_nll_bits", "median NLL (bits)"),
@@ -59,9 +68,7 @@ def render(folder: Path, results: dict[str, Any]) -> str:
                 interval = f"95% {found['low']:+.3f} to {found['high']:+.3f}"
                 of = f"{each['to']} against {each['from']}"
                 lines.append(f"{of}: {label} {found['difference']:+.3f} ({interval})")
-    seconds, cost = results["train_seconds"], results["microseconds_per_seed_and_step"]
-    lines.append(f"trained in {seconds:.1f} s, {cost:.3f} us a seed and step; all is in {folder}")
-    return "\n".join(lines)
+    return lines
 
 
 def _ranked(folder: Path, settings: Sequence[dict[str, Any]]) -> list[str]:

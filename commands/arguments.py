@@ -209,10 +209,10 @@ def require_new_file(out: Path, suffix: str, *, overwrite: bool) -> None:
     require(not out.is_dir(), "out", str(out), "must be no folder")
 
 
-def require_new_report(out: Path, *, overwrite: bool) -> None:
-    """`require_new_file` of a JSON file and of the picture beside it."""
-    for path, suffix in ((out, ".json"), (out.with_suffix(".png"), ".png")):
-        require_new_file(path, suffix, overwrite=overwrite)
+def require_new_with_picture(out: Path, suffix: str, *, overwrite: bool) -> None:
+    """`require_new_file` of a file and of the picture beside it."""
+    require_new_file(out, suffix, overwrite=overwrite)
+    require_new_file(out.with_suffix(".png"), ".png", overwrite=overwrite)
 
 
 def require_parent(out: Path) -> None:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from commands.arguments import parse, require_new_file
+from commands.arguments import parse, require_new_with_picture
 from hmjax import InvalidInput, complete
 from hmjax.errors import require
 from hmjax.experiment import MAX_SEED
@@ -59,8 +59,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parse(Complete, arguments, "run.py complete")
     out = options.out or options.folder / "completions.npz"
     run = runs.read(options.folder)
-    for path, suffix in ((out, ".npz"), (out.with_suffix(".png"), ".png")):
-        require_new_file(path, suffix, overwrite=options.overwrite)
+    require_new_with_picture(out, ".npz", overwrite=options.overwrite)
     images, known = _read(options, run.experiment.task.image_shape)
 
     key = jax.random.split(key_of(options.seed), options.draws)

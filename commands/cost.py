@@ -10,7 +10,7 @@ from typing import Any
 import tqdm
 
 import configs
-from commands.arguments import named_first, parse, require_new_report
+from commands.arguments import named_first, parse, require_new_with_picture
 from commands.terminal import fitted
 from hmjax.cost import criterion
 from hmjax.errors import require
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> None:
     out = options.out or Path("runs") / f"cost-{name}.json"
     if options.out is None:
         out.parent.mkdir(exist_ok=True)
-    require_new_report(out, overwrite=options.overwrite)
+    require_new_with_picture(out, ".json", overwrite=options.overwrite)
     report: dict[str, Any] = {}
     for report in run(race, options.seeds):
         files.write_json(out, report)

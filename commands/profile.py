@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import tyro
 
 import configs
-from commands.arguments import parse, parse_named, require_new_report
+from commands.arguments import parse, parse_named, require_new_with_picture
 from commands.options import OwnImages
 from hmjax import Experiment, InvalidInput
 from hmjax.cost.kernels import Order, Style
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str]) -> None:
     _, options = parse_named(Profile, Profile, arguments, "profile")
     out = options.out
     if out is not None:
-        require_new_report(out, overwrite=options.overwrite)
+        require_new_with_picture(out, ".json", overwrite=options.overwrite)
     report = of(options.experiment, options.loops)
     print(as_tables(report))
     if out is None:

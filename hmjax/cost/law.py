@@ -20,14 +20,8 @@ from hmjax.experiment import Experiment
 from hmjax.machine import Layer, Params, Prior
 from hmjax.rules import ExactEM
 
-_SHARES = (
-    0.125,
-    0.1875,
-    0.25,
-    0.3125,
-    0.375,
-    0.5,
-)  # of the layers, that machines are made smaller to
+# Shares of the layers that machines are made smaller to.
+_SHARES = 0.125, 0.1875, 0.25, 0.3125, 0.375, 0.5
 
 _BATCHES = 2, 3  # that tell how reads grow with the batch
 
@@ -57,14 +51,15 @@ def reads_of(experiment: Experiment, style: Style = PLAIN, *, at: int = 0) -> in
     Raises:
       InvalidInput: if its rule cannot be profiled.
     """
-    batch = experiment.rule.batch
-    if batch > _BATCHES[1]:  # in a straight line from there on
-        two, three = (_reads_of(experiment, style, at, each) for each in _BATCHES)
-        return two + (batch - _BATCHES[0]) * (three - two)
-    return _reads_of(experiment, style, at, batch)
+    rule = experiment.rule
+    if rule.batch > _BATCHES[1]:  # in a straight line from there on
+        smaller = (replace(experiment, rule=replace(rule, batch=each)) for each in _BATCHES)
+        two, three = (_reads_of(each, style, at) for each in smaller)
+        return two + (rule.batch - _BATCHES[0]) * (three - two)
+    return _reads_of(experiment, style, at)
 
 
-def _reads_of(experiment: Experiment, style: Style, at: int, batch: int) -> int:
+def _reads_of(experiment: Experiment, style: Style, at: int) -> int:
     features = _exact_features if isinstance(experiment.rule, ExactEM) else _features
     layers = len(experiment.sizes)
     # Sizes that differ in every layer, so that the features can be told apart.
@@ -72,7 +67,7 @@ def _reads_of(experiment: Experiment, style: Style, at: int, batch: int) -> int:
     count = 2 * len(features(experiment.sizes))
     rng = np.random.default_rng(0)
     some = [all_sizes[k] for k in rng.permutation(len(all_sizes))[:count]]
-    counted = [len(_recorded(experiment, sizes, style, at, batch).read) for sizes in some]
+    counted = [len(_recorded(experiment, sizes, style, at).read) for sizes in some]
     of_sizes = np.array([features(sizes) for sizes in some], float)
     coefficients, *_ = np.linalg.lstsq(of_sizes, np.array(counted, float), rcond=None)
     assert np.abs(of_sizes @ coefficients - counted).max() < 0.01, "reads are no such sum"
@@ -117,12 +112,8 @@ def _through(points: list[tuple[tuple[int, ...], int, float]], reads: int) -> fl
     return reads * float(begin + slope * np.sqrt(reads))
 
 
-def _recorded(
-    experiment: Experiment, sizes: tuple[int, ...], style: Style, at: int, batch: int | None = None
-) -> Recording:
-    """A step of a machine of other sizes, on noise, and perhaps of another batch."""
-    if batch is not None:
-        experiment = replace(experiment, rule=replace(experiment.rule, batch=batch))
+def _recorded(experiment: Experiment, sizes: tuple[int, ...], style: Style, at: int) -> Recording:
+    """A step of a machine of other sizes, on noise."""
     rule, rng = experiment.rule, np.random.default_rng(0)
     needed = rule.build(sizes, images=experiment.task.images).draws
     draws = Draws(

@@ -62,8 +62,9 @@ def profile_of(
 
 def _of_trace(traced: Trace, bytes_a_scalar: int) -> dict[str, Any]:
     recording, (depth, alive) = traced
-    step, cost = recording.step[recording.instruction], cost_of(depth, bytes_a_scalar)
-    phase, tensor = recording.phase[recording.instruction], recording.tensor[recording.read]
+    instruction, cost = recording.instruction, cost_of(depth, bytes_a_scalar)
+    step, phase = recording.step[instruction], recording.phase[instruction]
+    tensor = recording.tensor[recording.read]
     groups, of_group = _grouped(recording.tensors)
 
     def of_step(number: int) -> dict[str, Any]:
