@@ -33,7 +33,8 @@ Measures are exact, by enumeration, where that can be had; otherwise the NLL is 
 importance sampling, which reads a little high, and recovery is measured on held-out images.
 Recovery, by q or by the posterior, is of the direction (of the bars and Ts, their orientation) from
 the sum of the top units' expected states, each with the best sign, or, of more than two, by the
-nearest mean state. A cause (a bar, a T, a pixel and where it has moved to) is found if a hidden
+nearest mean state; balanced accuracy is the same with all classes counted alike (of the bars, two
+thirds are vertical). A cause (a bar, a T, a pixel and where it has moved to) is found if a hidden
 unit draws it: if the cosine between the two is 0.8 or more.
 """
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.table import number
-from hmjax.measures.table import MEASURES, STRONGEST
+from hmjax.measures.table import MEASURES, STRONGEST, STRONGEST_CONTRAST
 from hmjax.study.sweeps import LABEL, Part, Study, bytes_a_member
 
 _QUARTILES = {"a quarter": "p25", "half": "median", "three quarters": "p75"}
@@ -18,6 +18,7 @@ _BEST = 12  # settings of a sweep that a screen holds
 _SHOWN = (
     *("exact_held_out_nll_bits", "exact_nll_bits", "annealed_nll_bits", "is_nll_bits"),
     *("direction_recovery_exact", "direction_recovery"),
+    *("balanced_accuracy_exact", "balanced_accuracy"),
 )
 
 
@@ -61,10 +62,11 @@ def _differences(differences: Sequence[dict[str, Any]]) -> list[str]:
     lines = []
     for each in differences:
         for name, label in (
-            ("broken_share", "share that broke the symmetry"),
+            ("broken_share", "share that broke the symmetry, as published"),
+            ("broken_share_by_contrast", "the same by the direction contrast"),
             ("median_nll_bits", "median NLL (bits)"),
         ):
-            if (found := each[name]) is not None:
+            if (found := each.get(name)) is not None:
                 interval = f"95% {found['low']:+.3f} to {found['high']:+.3f}"
                 of = f"{each['to']} against {each['from']}"
                 lines.append(f"{of}: {label} {found['difference']:+.3f} ({interval})")
@@ -82,14 +84,16 @@ def _ranked(folder: Path, settings: Sequence[dict[str, Any]]) -> list[str]:
     width = max(len(each["name"]) for each in settings)
     lines = [
         f"{'setting':<{width}}{'NLL (bits)':>12}{'quartiles':>20}{'recovery':>10}{'broken':>8}"
+        f"{'by contrast':>13}"
     ]
     for each in known[:_BEST]:
         spread = each[each["nll"]]
         recovery = median(each, "direction_recovery_exact") or median(each, "direction_recovery")
+        contrast = (each.get("by_contrast") or {}).get("broken_share")
         quartiles = f"{spread['p25']:.3f} to {spread['p75']:.3f}"
         lines.append(
             f"{each['name']:<{width}}{spread['median']:>12.3f}{quartiles:>20}"
-            f"{number(recovery):>10}{number(each['broken_share']):>8}"
+            f"{number(recovery):>10}{number(each['broken_share']):>8}{number(contrast):>13}"
         )
     left = len(settings) - min(_BEST, len(known))
     if left:
@@ -129,25 +133,24 @@ def _setting(folder: Path, index: int, setting: dict[str, Any]) -> list[str]:
     named = f"{setting['name']}: " if setting["name"] else ""
     lines = [f"{named}{sizes}, {setting['seeds']} seeds"]
     if setting["broken_share"] is not None:
-        low, high = setting["broken_interval"]
-        finite = setting["seeds"] - len(setting["diverged_seeds"])
-        lines.append(
-            f"  broke the symmetry: {setting['broken']} of {finite}, "
-            f"{setting['broken_share']:.3f} (95% {low:.3f} to {high:.3f})"
-        )
-        at = {share: setting["broke_at_step"][name] for share, name in _QUARTILES.items()}
-        reached = [f"{share} by {step:,.0f}" for share, step in at.items() if step is not None]
-        if reached:
-            lines.append(f"  first broken at step: {', '.join(reached)}")
+        lines += _verdict(setting, "broke the symmetry, by |selectivity| as published")
+        if setting.get("by_contrast"):
+            lines += _verdict(setting | setting["by_contrast"], "the same by |direction contrast|")
         counts = ", ".join(f"{k}: {n}" for k, n in enumerate(setting["selective_units"]) if n)
         lines.append(f"  machines by how many top units are selective: {counts}")
+    if (above := setting.get("above_null")) is not None:
+        low, high = above["interval"]
+        lines.append(
+            f"  balanced accuracy above that of 95% of shuffled labels, {above['null']:.3f}: "
+            f"{above['machines']}, {above['share']:.3f} (95% {low:.3f} to {high:.3f})"
+        )
     if setting["diverged_seeds"]:
         lines.append(f"  diverged, and left out: seeds {_few(setting['diverged_seeds'])}")
     if setting[setting["nll"]] is None:
         return lines
-    header = f"  {'measure':<32}{'median':>9}{'quartiles':>19}{'5% to 95%':>19}"
+    header = f"  {'measure':<38}{'median':>9}{'quartiles':>19}{'5% to 95%':>19}"
     lines.append(f"{header}  best (seed), worst (seed)")
-    for each in (*(MEASURES[name] for name in _SHOWN), STRONGEST):
+    for each in (*(MEASURES[name] for name in _SHOWN), STRONGEST, STRONGEST_CONTRAST):
         if (spread := setting.get(each.name)) is None:
             continue
         quartiles = f"{spread['p25']:.3f} to {spread['p75']:.3f}"
@@ -156,7 +159,7 @@ def _setting(folder: Path, index: int, setting: dict[str, Any]) -> list[str]:
             f"{spread[end]['value']:.3f} ({spread[end]['seed']})" for end in ("best", "worst")
         )
         lines.append(
-            f"  {each.label:<32}{spread['median']:>9.3f}{quartiles:>19}{tails:>19}  {ends}"
+            f"  {each.label:<38}{spread['median']:>9.3f}{quartiles:>19}{tails:>19}  {ends}"
         )
     if setting["never_broke"]:
         lines.append(f"  never broke the symmetry: seeds {_few(setting['never_broke'])}")
@@ -173,6 +176,19 @@ def _setting(folder: Path, index: int, setting: dict[str, Any]) -> list[str]:
         command = f"python run.py replay {shlex.quote(str(folder))} --seed {seed}{of_setting}"
         lines.append(f"  {who + ':':<13}{command}")
     return lines
+
+
+def _verdict(told: dict[str, Any], label: str) -> list[str]:
+    """How many machines broke the symmetry, by one measure, and when."""
+    low, high = told["broken_interval"]
+    finite = told["seeds"] - len(told["diverged_seeds"])
+    lines = [
+        f"  {label}: {told['broken']} of {finite}, "
+        f"{told['broken_share']:.3f} (95% {low:.3f} to {high:.3f})"
+    ]
+    at = {share: told["broke_at_step"][name] for share, name in _QUARTILES.items()}
+    reached = [f"{share} by {step:,.0f}" for share, step in at.items() if step is not None]
+    return lines + ([f"    first at step: {', '.join(reached)}"] if reached else [])
 
 
 def _few(seeds: list[int]) -> str:

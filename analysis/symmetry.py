@@ -21,7 +21,7 @@ from analysis.panels import (
 from hmjax import Machine, Shifter, WakeSleep
 from hmjax.store.studies import FinishedStudy
 from hmjax.study.intervals import wilson
-from hmjax.study.summary import BROKEN
+from hmjax.study.verdicts import BROKEN
 
 PUBLISHED = {1: (0, 30)}
 """Machines that broke the symmetry, and all there were, by top units: what the NumPy program of

@@ -21,10 +21,11 @@ from hmjax.errors import InvalidInput
 
 T = TypeVar("T")
 
-SCHEMA = 5
+SCHEMA = 6
 """Of `config.json`. The first had no number, and `results.json` beside it was not sealed; in the
-second, exact EM was called Oracle; in the third, experiments could
-restart; in the fourth, weights had no prior and there were no images of one's own.
+second, exact EM was called Oracle; in the third, experiments could restart; in the fourth, weights
+had no prior and there were no images of one's own; in the fifth, no measure was balanced between
+classes.
 
 A field that is newer than the first schema carries the schema that it came with, and the value that
 stands for what was done before, where that is not its default:

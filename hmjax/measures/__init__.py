@@ -8,14 +8,13 @@ from hmjax.measures.evaluation import (
     evaluate,
 )
 from hmjax.measures.fantasies import (
+    direction_contrast,
     generative_fields,
     recognition_fields,
     selectivity,
     variants,
 )
-from hmjax.measures.recovery import (
-    class_recovery,
-)
+from hmjax.measures.recovery import balanced_accuracy, class_recovery, shuffled_accuracy
 from hmjax.measures.sampling import by_annealing
 from hmjax.measures.settings import Evaluation
 
@@ -23,13 +22,16 @@ __all__ = [
     "Data",
     "Evaluation",
     "Measures",
+    "balanced_accuracy",
     "by_annealing",
     "class_recovery",
     "data_of",
+    "direction_contrast",
     "enumerated",
     "evaluate",
     "generative_fields",
     "recognition_fields",
     "selectivity",
+    "shuffled_accuracy",
     "variants",
 ]

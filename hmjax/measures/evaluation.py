@@ -15,8 +15,13 @@ from hmjax import exact, machine
 from hmjax.errors import MAX_COUNT
 from hmjax.importance import importance_sampled
 from hmjax.machine import Params
-from hmjax.measures.fantasies import selectivity, shown_exactly, variants
-from hmjax.measures.recovery import class_recovery
+from hmjax.measures.fantasies import (
+    direction_contrast,
+    selectivity,
+    shown_exactly,
+    variants,
+)
+from hmjax.measures.recovery import recovered
 from hmjax.measures.sampling import by_annealing, held_out, mean
 from hmjax.measures.settings import Evaluation
 from hmjax.measures.table import MEASURES, measures_of, shape_of
@@ -29,7 +34,7 @@ Measures = dict[str, Any]
 """Arrays by name; a measure that has no meaning for a machine or a task is NaN."""
 
 
-_OF_FANTASIES = "fantasies", "shown_given_top", "selectivity"
+_OF_FANTASIES = "fantasies", "shown_given_top", "selectivity", "direction_contrast"
 
 _EXACT_OF_FANTASIES = tuple(f"{name}_exact" for name in _OF_FANTASIES)
 
@@ -100,20 +105,23 @@ def evaluate(
         annealed_nll_bits, annealed_error_bits, annealed_effective_runs: the NLL by annealed
           importance sampling, where there is none by enumeration; its standard error; and how many
           runs an image are worth something (see `by_annealing`).
-        direction_recovery_annealed: where there is none by enumeration, by E_p[x_L | v] on the
-          held-out images, by the same runs.
         exact_held_out_nll_bits, is_training_nll_bits, annealed_training_nll_bits: of a task with
           images that are held out, the NLL on the others, where `exact_nll_bits` is that of what is
           trained on, and `is_nll_bits` and `annealed_nll_bits` that of what is not.
         validation_nll_bits: of a task with images that decide when training stops, the NLL of
           these, exact or importance-sampled.
-        direction_recovery: by sampled E_q[x_L | v] on the held-out images.
-        direction_recovery_exact, direction_recovery_posterior: over the support, by exact
-          E_q[x_L | v] and by exact E_p[x_L | v].
+        direction_recovery, balanced_accuracy: by sampled E_q[x_L | v] on the held-out images (see
+          `hmjax.measures.recovery`). With `_exact` and `_posterior` at their end, over the support,
+          by exact E_q[x_L | v] and by exact E_p[x_L | v]; with `_annealed`, where nothing is
+          enumerated, by E_p[x_L | v] on the held-out images, by the annealed runs.
+        balanced_accuracy_null, balanced_accuracy_null_exact: what 95% of shuffles of the labels
+          stay below, beside the first and beside that with `_exact`.
         fantasies, fantasies_exact: shares `[classes + 2]` of what `Task.shows` tells apart.
         shown_given_top, shown_given_top_exact: the same, `[n_L + 1, classes + 2]`, with the top
           held at each one-hot state and, last, all off.
         selectivity, selectivity_exact: `[n_L]`, P(right | x_L = e_k) - P(right | x_L = 0).
+        direction_contrast, direction_contrast_exact: `[n_L]`, half of [P(right) - P(left)] at
+          x_L = e_k, minus the same at x_L = 0.
     """
     with own_generator():
         key_importance, key_fantasies = jax.random.split(key)
@@ -158,6 +166,7 @@ def dreamt(key: jax.Array, params: Params, *, task: Task, fantasies: int) -> Mea
         "fantasies": shown[-1],
         "shown_given_top": shown[:-1],
         "selectivity": selectivity(shown[:-1], task),
+        "direction_contrast": direction_contrast(shown[:-1], task),
     }
 
 
@@ -196,10 +205,8 @@ def enumerated(
         "exact_nll_bits": nll_bits,
         "kl_bits": nll_bits - entropy,
         "elbo_bits": jnp.sum(p_data * bound.elbo) / NATS_PER_BIT,
-        "direction_recovery_exact": class_recovery(bound.mean_top, p_data, class_given_image),
-        "direction_recovery_posterior": class_recovery(
-            posterior.mean_top, p_data, class_given_image
-        ),
+        **recovered(bound.mean_top, p_data, class_given_image, "_exact", null=True),
+        **recovered(posterior.mean_top, p_data, class_given_image, "_posterior"),
     }
     if task.has_held_out:
         unseen, _, weights = task.unseen(key_of(0), MAX_COUNT, numbers)
@@ -212,6 +219,7 @@ def enumerated(
         "fantasies_exact": shown,
         "shown_given_top_exact": shown_given_top,
         "selectivity_exact": selectivity(shown_given_top, task),
+        "direction_contrast_exact": direction_contrast(shown_given_top, task),
     }
 
 

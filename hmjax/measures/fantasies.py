@@ -16,6 +16,22 @@ def selectivity(shown_given_top: jax.Array, task: Task) -> jax.Array:
     return shown_given_top[:-1, 1] - shown_given_top[-1, 1]
 
 
+def direction_contrast(shown_given_top: jax.Array, task: Task) -> jax.Array:
+    """Half of [P(right) - P(left)] at x_L = e_k, minus the same at x_L = 0, `[n_L]`.
+
+    Under an exchange of left and right it changes its sign alone, where `selectivity` sees P(right)
+    and nothing of P(left).
+
+    Args:
+      shown_given_top: `[n_L + 1, classes + 2]`, from the rows of `one_hot_and_off`.
+      task: whose classes they are; NaN unless there are two.
+    """
+    if len(task.class_labels) != 2:
+        return jnp.full(len(shown_given_top) - 1, jnp.nan, jnp.float32)
+    leans = (shown_given_top[:, 1] - shown_given_top[:, 0]) / 2
+    return leans[:-1] - leans[-1]
+
+
 def one_hot_and_off(params: Params) -> jax.Array:
     """The top states with one unit on, and last the one with all off: `[n_L + 1, n_L]`."""
     units = params.prior.bias.shape[0]

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from hmjax import exact, machine
 from hmjax.importance import Samples, annealed, importance_sampled
 from hmjax.machine import Params
-from hmjax.measures.recovery import class_recovery
+from hmjax.measures.recovery import recovered
 from hmjax.measures.settings import Evaluation
 from hmjax.measures.table import measures_of
 from hmjax.measures.units import NATS_PER_BIT
@@ -35,7 +35,7 @@ def held_out(
         "is_nll_bits": mean(surprise, weights),
         "is_effective_samples": mean(sampled.estimate.effective, weights),
         "is_error_bits": _error(surprise, weights),
-        "direction_recovery": _labels_recovered(sampled.mean_top, labels, weights, task),
+        **_labels_recovered(sampled.mean_top, labels, weights, task, null=True),
     }
     if task.has_held_out:
         images, _ = task.sample(key_held_out, evaluation.held_out, numbers)
@@ -73,7 +73,7 @@ def by_annealing(
         "annealed_nll_bits": mean(surprise, weights),
         "annealed_error_bits": _error(surprise, weights),
         "annealed_effective_runs": mean(found.estimate.effective, weights),
-        "direction_recovery_annealed": _labels_recovered(found.mean_top, labels, weights, task),
+        **_labels_recovered(found.mean_top, labels, weights, task, "_annealed"),
     }
     if task.has_held_out:
         images, _ = task.sample(key_held_out, evaluation.held_out, numbers)
@@ -96,10 +96,16 @@ def _error(values: jax.Array, weights: jax.Array | None) -> jax.Array:
 
 
 def _labels_recovered(
-    mean_top: jax.Array, labels: jax.Array, weights: jax.Array | None, task: Task
-) -> jax.Array:
+    mean_top: jax.Array,
+    labels: jax.Array,
+    weights: jax.Array | None,
+    task: Task,
+    end: str = "",
+    *,
+    null: bool = False,
+) -> dict[str, jax.Array]:
     """How well mean top states `[n, n_L]` of images tell their labels `[n]` apart."""
     named = labels[:, None] == jnp.asarray(task.class_labels, jnp.int32)[None]
     if weights is None:
         weights = jnp.full(len(labels), 1 / len(labels), jnp.float32)
-    return class_recovery(mean_top, weights, named.astype(jnp.float32))
+    return recovered(mean_top, weights, named.astype(jnp.float32), end, null=null)

@@ -4,6 +4,7 @@ Results, statistics and what is printed read it. One more measure is a line here
 `evaluation`, and another schema, with what stands for it in folders from before.
 """
 
+import math
 from typing import Literal, NamedTuple
 
 from hmjax.tasks import Task
@@ -19,12 +20,11 @@ class Measure(NamedTuple):
       is_exact: whether it is taken by enumeration, and not by sampling.
       axes: of its array: the top units, the top states that are held (one-hot, and all off), or
         what fantasies can show; none for a number.
-      is_final: whether it is taken at the end of training alone. Such measures came with the fourth
-        schema; in results from before they are `None`.
-      is_annealed: whether it is by annealed importance sampling, and so known only of what cannot
-        be enumerated.
+      is_annealed: whether it is by annealed importance sampling, and so taken only at the end of
+        training, of what cannot be enumerated.
       of_held_out: whether only a task with images that are held out has it.
       of_validation: whether only one with images that decide when training stops has it.
+      since: the schema that it came with; in folders from before it is not known.
     """
 
     name: str
@@ -32,10 +32,10 @@ class Measure(NamedTuple):
     better: Literal["lower", "higher"] | None
     is_exact: bool
     axes: tuple[Literal["top", "held", "shown"], ...] = ()
-    is_final: bool = False
     is_annealed: bool = False
     of_held_out: bool = False
     of_validation: bool = False
+    since: int = 1
 
     @property
     def is_always_there(self) -> bool:
@@ -44,14 +44,19 @@ class Measure(NamedTuple):
 
 
 def _annealed(
-    name: str, label: str, better: Literal["lower", "higher"] | None, *, of_held_out: bool = False
+    name: str,
+    label: str,
+    better: Literal["lower", "higher"] | None,
+    *,
+    of_held_out: bool = False,
+    since: int = 4,
 ) -> Measure:
     return Measure(
         *(name, label, better),
         is_exact=False,
-        is_final=True,
         is_annealed=True,
         of_held_out=of_held_out,
+        since=since,
     )
 
 
@@ -60,9 +65,10 @@ MEASURES = {
     for measure in (
         Measure("is_nll_bits", "NLL, importance-sampled (bits)", "lower", False),
         Measure(
-            *("is_effective_samples", "effective importance samples", None, False), is_final=True
+            *("is_effective_samples", "effective importance samples", None, False),
+            since=4,
         ),
-        Measure("is_error_bits", "its standard error (bits)", None, False, is_final=True),
+        Measure("is_error_bits", "its standard error (bits)", None, False, since=4),
         Measure(
             *("is_training_nll_bits", "NLL of training images, importance-sampled (bits)"),
             *("lower", False),
@@ -90,8 +96,39 @@ MEASURES = {
         Measure("direction_recovery", "recovery, sampled", "higher", False),
         Measure("direction_recovery_exact", "recovery, exact", "higher", True),
         Measure("direction_recovery_posterior", "recovery, posterior", "higher", True),
+        Measure("balanced_accuracy", "balanced accuracy, sampled", "higher", False, since=6),
+        Measure("balanced_accuracy_exact", "balanced accuracy, exact", "higher", True, since=6),
+        Measure(
+            *("balanced_accuracy_posterior", "balanced accuracy, posterior", "higher", True),
+            since=6,
+        ),
+        _annealed(
+            *("balanced_accuracy_annealed", "balanced accuracy, posterior, annealed", "higher"),
+            since=6,
+        ),
+        Measure(
+            "balanced_accuracy_null",
+            "95% of shuffled labels stay below, sampled",
+            None,
+            False,
+            since=6,
+        ),
+        Measure(
+            "balanced_accuracy_null_exact",
+            "95% of shuffled labels stay below, exact",
+            None,
+            True,
+            since=6,
+        ),
         Measure("selectivity", "selectivity, sampled", None, False, ("top",)),
         Measure("selectivity_exact", "selectivity, exact", None, True, ("top",)),
+        Measure(
+            *("direction_contrast", "direction contrast, sampled", None, False, ("top",)), since=6
+        ),
+        Measure(
+            *("direction_contrast_exact", "direction contrast, exact", None, True, ("top",)),
+            since=6,
+        ),
         Measure("shown_given_top", "P(shown | top), sampled", None, False, ("held", "shown")),
         Measure("shown_given_top_exact", "P(shown | top), exact", None, True, ("held", "shown")),
         Measure("fantasies", "P(shown), sampled", None, False, ("shown",)),
@@ -101,6 +138,11 @@ MEASURES = {
 
 STRONGEST = Measure("strongest_selectivity", "strongest |selectivity|, exact", "higher", True)
 """Of a machine of a study: that of its top units."""
+
+STRONGEST_CONTRAST = Measure(
+    "strongest_contrast", "strongest |direction contrast|, exact", "higher", True, since=6
+)
+"""The same of their `direction_contrast`."""
 
 
 def measures_of(task: Task) -> list[Measure]:
@@ -118,3 +160,18 @@ def shape_of(measure: Measure, tops: int, classes: int) -> tuple[int, ...]:
     """The shape of a measure of a machine with so many top units and classes to tell apart."""
     lengths = {"top": tops, "held": tops + 1, "shown": classes + 2}
     return tuple(lengths[axis] for axis in measure.axes)
+
+
+def ends_of(name: str, task: Task) -> tuple[float, float]:
+    """What a measure that tells classes apart comes to by chance, and at best; NaN for others.
+
+    By chance, the published recovery is what naming all images after the most probable class gives.
+    Noise may do a little better, by the best of all sign vectors: `balanced_accuracy_null` says.
+    """
+    if "_null" in name:
+        return math.nan, math.nan
+    if name.startswith("direction_recovery"):
+        return max(task.class_shares), task.best_accuracy
+    if name.startswith("balanced_accuracy"):
+        return 1 / len(task.class_labels), task.best_balanced_accuracy
+    return math.nan, math.nan

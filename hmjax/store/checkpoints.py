@@ -10,6 +10,7 @@ import numpy as np
 from hmjax.errors import InvalidInput
 from hmjax.experiment import Experiment
 from hmjax.store import files
+from hmjax.store.folders import with_newer
 from hmjax.study.sweeps import Part
 from hmjax.training.progress import Progress, Record, alone, population_of_one, template_of
 
@@ -62,6 +63,7 @@ def restore(
     template = _checkpoint(config, like, 0.0)
     if kind in arrays and arrays[kind].tolist() != str(template[kind]):
         raise InvalidInput(f"{path} belongs to another {kind} than its config.json")
+    arrays = with_newer(arrays, like.curves, "progress/curves/")
     checkpoint = files.restore(path, arrays, template)
     progress = checkpoint["progress"]
     if len({len(leaf) for leaf in jax.tree.leaves((progress.curves, progress.snapshots))}) != 1:

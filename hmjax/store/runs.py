@@ -29,10 +29,17 @@ from hmjax.tasks import shown_names
 from hmjax.training import loop
 from hmjax.training.progress import EVERYTHING, Progress, alone, template_of, without_axis
 
+_NEWER = (
+    *("direction_recovery_chance", "balanced_accuracy_chance", "balanced_accuracy_best_possible"),
+    *(name for name, measure in MEASURES.items() if measure.since > 1 and measure.is_always_there),
+)
+"""What of these is not in the `results.json` of earlier schemas, and `None` in their place."""
+
 PROMISED = (
     *("task", "classes", "sizes", "seed", "steps", "entropy_bits"),
     *("train_seconds", "total_seconds", "steps_per_second"),
     *("direction_recovery_best_possible", "p_right_given_top", "p_left_given_top"),
+    *_NEWER,
     *(name for name, measure in MEASURES.items() if measure.is_always_there),
 )
 """What every `results.json` holds, besides its seal (see `hmjax.store.seal.finish`)."""
@@ -103,7 +110,8 @@ def read(folder: str | os.PathLike[str]) -> Run:
     results = read_results(folder, experiment)
     path = folder / "metrics.npz"
     template = template_of(experiment, None, EVERYTHING)
-    curves = files.restore(path, files.read_arrays(path), template.curves)
+    arrays = folders.with_newer(files.read_arrays(path), template.curves)
+    curves = files.restore(path, arrays, template.curves)
     evaluations = len(curves["step"])
     path = folder / "snapshots.npz"
     snapshots = files.restore(
@@ -153,8 +161,7 @@ def read_results(folder: Path, experiment: Experiment) -> dict[str, Any]:
     path = folder / "results.json"
     results = files.read_json(path)
     if isinstance(results, dict):
-        newer = {name: None for name, measure in MEASURES.items() if measure.is_final}
-        results = newer | results
+        results = dict.fromkeys(_NEWER) | results
     lacking = set(PROMISED) - (results.keys() if isinstance(results, dict) else set())
     if lacking:
         raise InvalidInput(f"{path} lacks {', '.join(sorted(lacking))}")

@@ -18,6 +18,9 @@ def about(experiment: Experiment) -> dict[str, Any]:
         "sizes": list(experiment.sizes),
         "entropy_bits": entropy if math.isfinite(entropy) else None,
         "direction_recovery_best_possible": task.best_accuracy,
+        "direction_recovery_chance": max(task.class_shares),
+        "balanced_accuracy_best_possible": task.best_balanced_accuracy,
+        "balanced_accuracy_chance": 1 / len(task.class_labels),
     }
     if isinstance(task, Images):
         of = MAX_COUNT if experiment.is_exact else experiment.evaluation.held_out

@@ -11,7 +11,7 @@ import numpy as np
 from hmjax.experiment import Experiment
 from hmjax.machine import Params
 from hmjax.measures import generative_fields
-from hmjax.measures.table import MEASURES, STRONGEST, Measure
+from hmjax.measures.table import MEASURES, STRONGEST, STRONGEST_CONTRAST, Measure
 
 DRAWN = 0.8
 """A hidden unit draws a cause if the cosine of its field and the cause is at least this."""
@@ -67,14 +67,13 @@ def _known(machines: Machines, name: str) -> np.ndarray:
     return machines.rows.get(name, unknown)
 
 
-def _recovery(machines: Machines) -> np.ndarray:
-    exact = machines.experiment.is_exact
-    return machines.rows["direction_recovery_exact" if exact else "direction_recovery"]
+def _by_q(name: str) -> Callable[[Machines], np.ndarray]:
+    return lambda machines: _known(machines, name + "_exact" * machines.experiment.is_exact)
 
 
-def _posterior_recovery(machines: Machines) -> np.ndarray:
-    end = "posterior" if machines.experiment.is_exact else "annealed"
-    return _known(machines, f"direction_recovery_{end}")
+def _by_posterior(name: str) -> Callable[[Machines], np.ndarray]:
+    ends = {True: "_posterior", False: "_annealed"}
+    return lambda machines: _known(machines, name + ends[machines.experiment.is_exact])
 
 
 def _causes(machines: Machines) -> np.ndarray:
@@ -100,6 +99,10 @@ def _best_possible(experiment: Experiment) -> float:
     return experiment.task.best_accuracy
 
 
+def _best_balanced(experiment: Experiment) -> float:
+    return experiment.task.best_balanced_accuracy
+
+
 def _nothing(_: Experiment) -> float:
     return 0.0
 
@@ -114,9 +117,15 @@ CRITERIA = {
     "causes": Criterion("causes found (share)", "higher", _causes, lambda _: 1.0),
     "sampled": _measured(MEASURES["is_nll_bits"], _entropy),
     "kl": _measured(MEASURES["kl_bits"], _nothing),
-    "recovery": Criterion("recovery by q (share)", "higher", _recovery, _best_possible),
+    "recovery": Criterion(
+        "recovery by q (share)", "higher", _by_q("direction_recovery"), _best_possible
+    ),
+    "balanced": Criterion(
+        "balanced accuracy by q (share)", "higher", _by_q("balanced_accuracy"), _best_balanced
+    ),
     "posterior": Criterion(
-        "recovery by the posterior (share)", "higher", _posterior_recovery, _best_possible
+        *("recovery by the posterior (share)", "higher"),
+        *(_by_posterior("direction_recovery"), _best_possible),
     ),
     "gap": Criterion(
         "KL(q, posterior) (bits)",
@@ -125,4 +134,5 @@ CRITERIA = {
         _nothing,
     ),
     "selectivity": _measured(STRONGEST, lambda _: 1.0),
+    "contrast": _measured(STRONGEST_CONTRAST, lambda _: 1.0),
 }

@@ -16,7 +16,8 @@ class SettingBySeed(NamedTuple):
       measure: which NLL is theirs.
       nll: `[seeds]`, NaN where a machine has diverged.
       is_known: bool `[seeds]`, whether it is known whether they broke the symmetry.
-      broken: bool `[seeds]`, whether they did.
+      broken: bool `[seeds]`, whether they did, as published.
+      by_contrast: the same by the direction contrast.
     """
 
     name: str
@@ -24,6 +25,7 @@ class SettingBySeed(NamedTuple):
     nll: np.ndarray
     is_known: np.ndarray
     broken: np.ndarray
+    by_contrast: np.ndarray
 
 
 def differences(settings: Sequence[SettingBySeed]) -> list[dict[str, Any]]:
@@ -39,6 +41,9 @@ def differences(settings: Sequence[SettingBySeed]) -> list[dict[str, Any]]:
                 "from": first.name,
                 "to": other.name,
                 "broken_share": intervals.share_difference(first.broken[both], other.broken[both]),
+                "broken_share_by_contrast": intervals.share_difference(
+                    first.by_contrast[both], other.by_contrast[both]
+                ),
                 "median_nll_bits": nll,
             }
         )

@@ -1,5 +1,6 @@
 """What a study came to: a row for each machine, and the statistics of each setting."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,17 +10,15 @@ import numpy as np
 from hmjax import measures
 from hmjax.experiment import Experiment
 from hmjax.machine import Params
-from hmjax.measures.table import MEASURES, STRONGEST, measures_of
-from hmjax.study import intervals
+from hmjax.measures.table import MEASURES, STRONGEST, STRONGEST_CONTRAST, measures_of
+from hmjax.study import intervals, verdicts
 from hmjax.study.about import about
 from hmjax.study.differences import SettingBySeed, differences
 from hmjax.study.sweeps import Part, Study, settings_of
+from hmjax.study.verdicts import BROKEN, CONTRAST, SELECTIVITY, VERDICTS
 from hmjax.training.progress import Progress
 
-BROKEN = 0.1
-"""A machine has broken the symmetry when a top unit's exact |selectivity| is at least this."""
-
-_TOLD = [STRONGEST, *(each for each in MEASURES.values() if each.better)]
+_TOLD = [STRONGEST, STRONGEST_CONTRAST, *(each for each in MEASURES.values() if each.better)]
 """What is told of a setting's machines."""
 
 
@@ -59,7 +58,7 @@ def finished(progress: Progress, final: measures.Measures) -> TrainedPart:
         {
             name: curve
             for name, curve in progress.curves.items()
-            if curve.ndim <= 2 or name == "selectivity_exact"
+            if curve.ndim <= 2 or name in (each.measure for each in VERDICTS)
         },
         {name: value for name, value in final.items() if MEASURES[name].is_annealed},
         float(progress.train_seconds),
@@ -83,13 +82,17 @@ def summarise(
         of_setting = rows["setting"] == index
         mine = {name: array[of_setting] for name, array in rows.items()}
         good = ~mine["diverged"]
-        seeds, times = mine["seed"][good], mine["broke_at_step"][good]
-        broken = mine["broken"][good]
-        known = setting.experiment.is_exact and _has_selectivity(setting.experiment)
-        hits, trials = int(broken.sum()), len(broken)
+        of_good = {name: array[good] for name, array in mine.items()}
+        exact = setting.experiment.is_exact
+        known = exact and _has_selectivity(setting.experiment)
+        by = {
+            verdict: verdicts.summarised(verdict, of_good, curves["step"]) if known else None
+            for verdict in VERDICTS
+        }
         measure = setting.experiment.final_nll
         nll = np.where(good, mine[measure], np.nan)
-        by_seed.append(SettingBySeed(setting.name, measure, nll, good & known, mine["broken"]))
+        broken = [mine[verdict.broken] for verdict in VERDICTS]
+        by_seed.append(SettingBySeed(setting.name, measure, nll, good & known, *broken))
         units = np.bincount(
             mine["selective_units"][good & mine["selectivity_known"]],
             minlength=setting.experiment.sizes[-1] + 1,
@@ -101,29 +104,25 @@ def summarise(
                 **about(setting.experiment),
                 "seeds": len(good),
                 "diverged_seeds": mine["seed"][~good].tolist(),
-                "broken": hits if known else None,
-                "broken_share": hits / trials if known and trials else None,
-                "broken_interval": intervals.wilson(hits, trials) if known else None,
-                "broke_at_step": intervals.time_quantiles(times) if known else None,
-                "not_yet_broken": intervals.survival(times, curves["step"]).tolist()
-                if known
-                else None,
+                **(by[SELECTIVITY] or verdicts.UNKNOWN),
+                "by_contrast": by[CONTRAST],
+                "above_null": verdicts.above_null(of_good, "_exact" if exact else ""),
                 "selective_units": units.tolist() if known else None,
                 "nll": setting.experiment.final_nll,
                 **{
-                    each.name: _spread(seeds, mine[each.name][good], each.better)
+                    each.name: _spread(of_good["seed"], of_good[each.name], each.better)
                     if each.name in mine
                     else None
                     for each in _TOLD
                 },
-                "never_broke": seeds[~broken & np.isinf(times)].tolist() if known else None,
             }
         )
     return {
         "steps": study.experiment.steps,
         "first_seed": study.first_seed,
         "seeds": study.seeds,
-        "broken_means": f"a top unit of exact |selectivity| {BROKEN} or more at the last step",
+        "broken_means": f"a top unit of exact |selectivity| {BROKEN} or more at the last step, as "
+        "published; by_contrast, of exact |direction contrast|",
         "step": curves["step"].tolist(),
         "settings": summaries,
         "differences": differences(by_seed),
@@ -159,23 +158,22 @@ def tables(
     named = {name: leaf.ndim for each in finished for name, leaf in each.curves.items()}
     scalars = [name for name, axes in named.items() if axes == 2]
     curves |= {name: joined(name) for name in scalars}
-    of_units = [whole(each.curves["selectivity_exact"]) for each in finished]
-    missing = [((0, 0), (0, 0), (0, tops - each.shape[2])) for each in of_units]
-    several = zip(of_units, missing, strict=True)
-    selectivity = np.concatenate(
-        [np.pad(each, ends, constant_values=np.nan) for each, ends in several], axis=1
-    )
-    # A unit that is not there is NaN; a machine of which nothing is known has nothing else.
-    present = np.isfinite(selectivity).any(axis=2)
-    strongest = np.where(present, np.nan_to_num(np.abs(selectivity)).max(axis=2), np.nan)
-    curves["strongest_selectivity"] = strongest
+
+    def of_units(name: str) -> np.ndarray:
+        """A measure of top units, `[evaluations, rows, tops]`; of those that are not there, NaN."""
+        several = [whole(each.curves[name]) for each in finished]
+        ends = [((0, 0), (0, 0), (0, tops - each.shape[2])) for each in several]
+        padded = map(functools.partial(np.pad, constant_values=np.nan), several, ends)
+        return np.concatenate(list(padded), axis=1)
+
+    units = {verdict: of_units(verdict.measure) for verdict in VERDICTS}
+    curves |= {each.strongest: verdicts.strongest(units[each]) for each in VERDICTS}
     at = np.concatenate([each.at for each in finished])
 
     def end(curve: np.ndarray) -> np.ndarray:
         """Of each machine, what was measured of it as it is kept."""
         return curve[at, np.arange(len(at))]
 
-    known = end(present)
     nll = [each.curves[part.members[0].nll] for part, each in zip(parts, finished, strict=True)]
     finite = np.concatenate([each.finite for each in finished])
     good = finite & np.isfinite(end(np.concatenate(list(map(whole, nll)), axis=1)))
@@ -194,19 +192,12 @@ def tables(
         "kept_at_step": curves["step"][at],
         **{name: end(curves[name]) for name in scalars},
         **{name: final(name) for name in _final_of(parts)},
-        "selectivity_exact": end(selectivity),
-        "strongest_selectivity": end(strongest),
-        "selectivity_known": known,
-        "selective_units": np.where(
-            known, (np.nan_to_num(np.abs(end(selectivity))) >= BROKEN).sum(axis=1), -1
-        ),
-        "broken": end(strongest) >= BROKEN,
-        "broke_at_step": np.where(
-            known,
-            intervals.first_at_least(np.nan_to_num(strongest), curves["step"], BROKEN),
-            np.nan,
-        ),
     }
+    for verdict in VERDICTS:
+        rows |= verdicts.judged(verdict, units[verdict], at, steps)
+    known = np.isfinite(rows[SELECTIVITY.strongest])
+    selective = (np.nan_to_num(np.abs(rows[SELECTIVITY.measure])) >= BROKEN).sum(axis=1)
+    rows |= {"selectivity_known": known, "selective_units": np.where(known, selective, -1)}
     return rows, curves
 
 

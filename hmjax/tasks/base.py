@@ -171,6 +171,17 @@ class Task(Protocol):
     def best_accuracy(self) -> float:
         """The share of images whose class the best possible observer names correctly."""
 
+    @property
+    def class_shares(self) -> tuple[float, ...]:
+        """How probable each class is, in the order of `class_labels`.
+
+        The largest is what an observer comes to who always names that class.
+        """
+
+    @property
+    def best_balanced_accuracy(self) -> float:
+        """The best possible mean over classes of the share of each that is named correctly."""
+
     def support(self) -> Support:
         """Enumerates every image.
 

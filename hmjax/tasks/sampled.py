@@ -80,6 +80,20 @@ class Sampled:
         support = self.support()
         return float(np.sum(support.probabilities * support.class_given_image.max(axis=1)))
 
+    @property
+    def class_shares(self: Task) -> tuple[float, ...]:
+        """How probable each class is (see `Task.class_shares`)."""
+        support = self.support()
+        return tuple((support.probabilities @ support.class_given_image).tolist())
+
+    @property
+    def best_balanced_accuracy(self: Task) -> float:
+        """The best possible, of classes counted alike (see `Task.best_balanced_accuracy`)."""
+        support, shares = self.support(), np.asarray(self.class_shares)
+        there = shares > 0
+        joint = support.probabilities[:, None] * support.class_given_image[:, there]
+        return float(np.sum((joint / shares[there]).max(axis=1)) / there.sum())
+
     def sample(
         self: Task, key: jax.Array, n: int, numbers: Mapping[str, Any] | None = None
     ) -> tuple[jax.Array, jax.Array]:

@@ -138,6 +138,14 @@ class Shifter(Sampled, Settings):
         probability, ways = self._ambiguous_images()
         return 1 - float(probability @ (1 - 1 / ways))
 
+    @property
+    def class_shares(self) -> tuple[float, ...]:
+        return (1 / len(self.shifts),) * len(self.shifts)
+
+    @property
+    def best_balanced_accuracy(self) -> float:
+        return self.best_accuracy
+
     def _ambiguous_images(self) -> tuple[np.ndarray, np.ndarray]:
         """How probable each ambiguous image is, and how many shifts give it."""
         rows, _, by_class = _ambiguous(self)

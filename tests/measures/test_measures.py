@@ -59,12 +59,88 @@ def test_four_shifts_are_recovered_by_a_machine_that_reads_them_off():
     assert float(recovery) == pytest.approx(task.best_accuracy, abs=1e-5)
 
 
+def test_balanced_accuracy_counts_classes_alike_and_is_the_recovery_where_they_are():
+    # "Always the second": right for two thirds of the images, and for one of the two classes.
+    named = jnp.eye(2)[jnp.asarray([0, 1, 1])]
+    third, flat = jnp.full(3, 1 / 3), jnp.full((3, 1), 0.5)
+    assert float(measures.class_recovery(flat, third, named)) == pytest.approx(2 / 3)
+    assert float(measures.balanced_accuracy(flat, third, named)) == pytest.approx(1 / 2)
+    # One of the second class goes astray.
+    mean_top = jnp.asarray([[0.0], [0.1], [0.9]])
+    assert float(measures.balanced_accuracy(mean_top, third, named)) == pytest.approx(3 / 4)
+    for task in (hmjax.Shifter(width=5), hmjax.Shifter(width=4, copies=1, shifts=(0, 1, 2, 3))):
+        support = task.support()
+        of = support.probabilities.astype(np.float32), support.class_given_image.astype(np.float32)
+        states = jax.random.uniform(KEY, (len(support.images), 3))
+        both = measures.class_recovery(states, *of), measures.balanced_accuracy(states, *of)
+        assert float(both[0]) == pytest.approx(float(both[1]), abs=1e-5)
+
+
+@pytest.mark.parametrize("task", [hmjax.Bars(), hmjax.Shifter(width=4, shifts=(0, 1, 2, 3))])
+def test_no_observer_does_better_than_the_best_and_one_that_is_told_does_as_well(task):
+    support = task.support()
+    probabilities, given = support.probabilities, support.class_given_image
+    shares = probabilities @ given
+    np.testing.assert_allclose(task.class_shares, shares, atol=1e-12)
+    balanced = probabilities[:, None] * given / shares / len(shares)
+    told = np.eye(len(shares))[balanced.argmax(axis=1)]  # the class to name, on its own unit
+    units = told[:, 1:] if len(shares) == 2 else told
+    of = (jnp.asarray(each, jnp.float32) for each in (units, probabilities, given))
+    found = float(measures.balanced_accuracy(*of))
+    assert found == pytest.approx(task.best_balanced_accuracy, abs=1e-5)
+    assert found == pytest.approx(np.sum(balanced * told), abs=1e-5)
+
+
+def test_95_in_100_codes_of_noise_stay_below_what_shuffled_labels_give():
+    # 400 machines whose top says nothing of 60 images of two unequal classes: each is above the
+    # null with probability 0.05, within 4 standard errors and the grain of 100 shuffles.
+    named = jnp.eye(2)[(jnp.arange(60) < 40).astype(int)]
+    weight = jnp.full(60, 1 / 60)
+    states = jax.random.uniform(KEY, (400, 60, 3))
+    found, null = (
+        np.asarray(jax.vmap(lambda each, of=of: of(each, weight, named))(states))
+        for of in (measures.balanced_accuracy, measures.shuffled_accuracy)
+    )
+    assert abs((found > null).mean() - 0.05) < 4 * np.sqrt(0.05 * 0.95 / 400) + 0.01
+    assert (null > 0.55).all()  # the best of four sign vectors gains on noise
+    told = jnp.concatenate([named[:, :1], states[0, :, :2]], axis=1)
+    assert measures.balanced_accuracy(told, weight, named) > 0.9
+
+
+def test_the_contrast_of_a_mirror_image_is_minus_that_of_the_machine():
+    params = hmjax.load_params(DATA / "shifter_trained.npz")
+    weight, bias = params.generative[0]
+
+    def flipped(leaf):
+        return leaf.reshape(*leaf.shape[:-1], 4, 8)[..., ::-1].reshape(leaf.shape)
+
+    generative = (machine.Layer(flipped(weight), flipped(bias)), *params.generative[1:])
+    mirrored = params._replace(generative=generative)
+    task, evaluation = hmjax.Shifter(), hmjax.Evaluation(held_out=2, fantasies=20_000)
+    one, other = (
+        evaluate(KEY, KEY, each, 1, task=task, evaluation=evaluation) for each in (params, mirrored)
+    )
+    np.testing.assert_allclose(
+        one["direction_contrast_exact"], -other["direction_contrast_exact"], atol=1e-6
+    )
+    moved = np.abs(one["selectivity_exact"]).max(), np.abs(other["selectivity_exact"]).max()
+    assert abs(moved[0] - moved[1]) > 0.02  # which the published measure is not
+    reference = np.load(DATA / "shifter_trained.npz")
+    leans = (reference["p_right_given_top"] - reference["p_left_given_top"]) / 2
+    np.testing.assert_allclose(one["direction_contrast_exact"], leans[:-1] - leans[-1], atol=1e-5)
+    gap = one["direction_contrast"] - one["direction_contrast_exact"]
+    assert (np.abs(gap) < 5 * np.sqrt(2 * 0.25 / 20_000)).all()
+
+
 def test_measures_without_meaning_are_nan():
     assert np.isnan(measures.class_recovery(jnp.ones((2, 13)), jnp.ones(2), jnp.ones((2, 2))))
     task = hmjax.Shifter(width=4, shifts=(-1, 0, 1))
     params = random_params(KEY, (16, 4, 2))
     measured = evaluate(KEY, KEY, params, 5, task=task, evaluation=hmjax.Evaluation())
     assert np.isnan(measured["selectivity_exact"]).all()
+    assert np.isnan(measured["direction_contrast"]).all()
+    one_class = jnp.full((3, 2), 0.5), jnp.full(3, 1 / 3), jnp.ones((3, 1))
+    assert np.isnan(measures.balanced_accuracy(*one_class))
     assert np.isfinite(measured["exact_nll_bits"])
 
 

@@ -427,6 +427,7 @@ SCHEMA_1 = DATA / "folders" / "schema-1"
 SCHEMA_2 = DATA / "folders" / "schema-2"
 SCHEMA_3 = DATA / "folders" / "schema-3"
 SCHEMA_4 = DATA / "folders" / "schema-4"
+SCHEMA_5 = DATA / "folders" / "schema-5"
 
 
 @pytest.fixture
@@ -515,6 +516,31 @@ def test_folders_of_the_fourth_schema_have_no_prior_and_no_patience(tmp_path, ca
     assert np.isfinite(CRITERIA["nll"].of(machines)).all()
     assert run.main(["replay", str(many), "--seed", "1", "--no-figures"]) == 0
     assert "is not the one" not in capsys.readouterr().out
+
+
+def test_folders_of_the_fifth_schema_have_no_balanced_measures(tmp_path, capsys):
+    shutil.copytree(SCHEMA_5, old := tmp_path / "old")
+    whole = runs.read(old / "run")
+    assert whole.results["balanced_accuracy_exact"] is None
+    assert np.isnan(whole.curves["direction_contrast_exact"]).all()
+    many = studies.read(old / "population")
+    machines = Machines(many.settings[0].experiment, many.rows, many.params[0])
+    for name in ("balanced", "contrast"):
+        assert np.isnan(CRITERIA[name].of(machines)).all()
+    for name in ("run", "population"):
+        assert run.main(["figures", str(old / name)]) == 0
+        assert run.main(["resume", str(old / f"{name}-unfinished"), "--no-figures"]) == 0
+    printed = capsys.readouterr().out
+    assert "balanced accuracy, exact" in printed
+    # What comes after is measured, and what was measured before is as it was.
+    on, known = runs.read(old / "run-unfinished"), [False, False, True]
+    np.testing.assert_array_equal(np.isfinite(on.curves["balanced_accuracy_exact"]), known)
+    for name in ("exact_nll_bits", "selectivity_exact"):
+        np.testing.assert_allclose(on.curves[name], whole.curves[name], rtol=1e-5, atol=1e-6)
+    rows = studies.read(old / "population-unfinished").rows
+    assert np.isfinite(rows["strongest_contrast"]).all()
+    old_rows = many.rows["selectivity_exact"]
+    np.testing.assert_allclose(rows["selectivity_exact"], old_rows, rtol=1e-5, atol=1e-6)
 
 
 def test_a_folder_that_was_to_restart_is_not_gone_on_with(old, capsys):

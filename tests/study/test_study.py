@@ -89,7 +89,13 @@ def test_the_folder_opens_in_plain_numpy_and_agrees_with_itself(swept):
         best = setting["exact_nll_bits"]["best"]
         assert best["value"] == pytest.approx(mine.min())
         assert best["seed"] == 5 + int(mine.argmin())
-        assert setting["broken"] == int((rows["broken"][rows["setting"] == index]).sum())
+        mine = rows["setting"] == index
+        assert setting["broken"] == int(rows["broken"][mine].sum())
+        by_contrast = np.nanmax(np.abs(rows["direction_contrast_exact"][mine]), axis=1) >= 0.1
+        assert setting["by_contrast"]["broken"] == int(by_contrast.sum())
+        np.testing.assert_array_equal(rows["broken_by_contrast"][mine], by_contrast)
+        above = rows["balanced_accuracy_exact"] > rows["balanced_accuracy_null_exact"]
+        assert setting["above_null"]["machines"] == int(above[mine].sum())
     assert len(results["differences"]) == 3
 
 
@@ -222,6 +228,7 @@ def test_what_is_not_known_is_said_to_be_so(tmp_path):
     work.create(what, folder)
     (setting,) = work.carry_out(folder, what=what)["settings"]
     assert setting["broken_share"] is None
+    assert setting["by_contrast"] is None
     assert setting["exact_nll_bits"] is not None
     rows = np.load(folder / "population.npz")
     assert not rows["selectivity_known"].any()
