@@ -17,6 +17,7 @@ COMMANDS = {
     "profile": ("NAME", "what a step costs in moved data; --all for every experiment"),
     "cost": ("NAME", "what each rule has to move until its machines have reached a goal"),
     "bench": ("", "time it, beside NumPy and numba"),
+    "completion": ("SHELL", "print a script by which bash or zsh completes all of this"),
     "list": ("", "the experiments, comparisons and races, one line each"),
 }
 """What follows each on the command line, and what it does."""

@@ -6,7 +6,7 @@ import io
 import math
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -35,6 +35,17 @@ _marked(Experiment, "task", tyro.conf.arg(name=""))
 _marked(Study, "experiment", tyro.conf.arg(name=""))
 # It comes from a file.
 _marked(Images, "data", tyro.conf.Suppress)
+
+
+@contextlib.contextmanager
+def without(kind: type, field: str) -> Iterator[None]:
+    """Has a command do without an option of settings that other commands have."""
+    before = kind.__annotations__[field]
+    _marked(kind, field, tyro.conf.Suppress)
+    try:
+        yield
+    finally:
+        kind.__annotations__[field] = before
 
 
 _INTEGERS = tyro.constructors.ConstructorRegistry()

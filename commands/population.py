@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import tyro
 
-from commands.arguments import by_rule, parse_named
+from commands.arguments import by_rule, parse_named, without
 from commands.naming import differing
 from commands.options import Hosts, Movie, OwnImages
 from commands.shared import finish
-from hmjax import Experiment
+from hmjax import Experiment, InvalidInput
 from hmjax.errors import require
 from hmjax.store import work
 from hmjax.study.sweeps import Study
@@ -37,11 +37,13 @@ class Population:
 
 
 def main(arguments: Sequence[str]) -> None:
-    named, options = parse_named(
-        lambda e: Population(Study(e)), Population, arguments, "population"
-    )
+    if any(each.partition("=")[0] == "--seed" for each in arguments):
+        raise InvalidInput("--seed must be left to --first-seed and --seeds")
+    with without(Experiment, "seed"):
+        named, options = parse_named(
+            lambda e: Population(Study(e)), Population, arguments, "population"
+        )
     experiment = options.study.experiment
-    require(experiment.seed == named.seed, "seed", experiment.seed, "must be left to --first-seed")
     _require_one_of_each(options.study, by_rule(named, type(experiment.rule)))
     last = options.study.first_seed + options.study.seeds - 1
     swept = "".join(f"-{option.removeprefix('sweep.')}" for option in options.study.swept())

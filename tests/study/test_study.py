@@ -282,7 +282,7 @@ def test_a_machine_that_diverges_is_named_counted_and_left_out(tmp_path, capsys)
         ("--seeds -3", "seeds is -3"),
         ("--first-seed 4294967296", "first-seed is 4294967296"),
         ("--seeds 3 --first-seed 4294967294", "seeds is 3"),
-        ("--seed 4", "seed is 4: must be left to --first-seed"),
+        ("--seed 4", "--seed must be left to --first-seed"),
         ("--seeds-at-once -1", "seeds-at-once is -1"),
         ("--top 0", "machine.top is 0"),
         ("--top 2 2", "top is (2, 2): must be different"),
