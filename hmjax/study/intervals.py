@@ -40,23 +40,30 @@ def first_at_least(curve: np.ndarray, steps: np.ndarray, threshold: float) -> np
 
 
 def survival(times: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """The share of seeds whose time lies after each step, `[evaluations]`.
+    """The share of seeds whose time lies after each step, `[evaluations]`, by Kaplan and Meier.
 
-    With every seed observed to the same last step this is the Kaplan-Meier estimate: those that
-    remain are censored at the end.
+    Infinite times are censored at the last step.
     """
-    return (times[None] > steps[:, None]).mean(axis=1) if len(times) else np.ones(len(steps))
+    if not len(times):
+        return np.ones(len(steps))
+    censored = np.isinf(times)
+    observed = stats.CensoredData.right_censored(np.minimum(times, steps[-1]), censored)
+    return stats.ecdf(observed).sf.evaluate(steps)
 
 
 def time_quantiles(times: np.ndarray) -> dict[str, float | None]:
-    """Median and quartiles of times, `None` where a quantile lies beyond the end."""
+    """Median and quartiles of times, `None` where a quantile lies beyond the end.
+
+    Each is the smallest time by which at least that share of all seeds had it.
+    """
     names = {"p25": 0.25, "median": 0.5, "p75": 0.75}
     if not len(times):
         return dict.fromkeys(names)
-    # The smallest time by which at least that share of all seeds had it.
-    ordered = np.sort(times)
-    at = {name: ordered[math.ceil(share * len(times)) - 1] for name, share in names.items()}
-    return {name: float(time) if np.isfinite(time) else None for name, time in at.items()}
+    found = np.quantile(times, list(names.values()), method="inverted_cdf")
+    return {
+        name: float(time) if np.isfinite(time) else None
+        for name, time in zip(names, found, strict=True)
+    }
 
 
 def share_difference(first: np.ndarray, second: np.ndarray) -> dict[str, float] | None:
