@@ -1,8 +1,8 @@
 """The commands of README and of the guide run as they stand, in their order, in a fresh clone.
 
-What is scaled down, so that all of it takes two minutes: the configs of the clone have a hundredth of
-their steps, and so have the numbers of steps in the commands; populations have four seeds for 64,
-comparisons two, and there are ten fantasies for 1000.
+What is scaled down, so that all of it takes two minutes: the configs of the clone have a hundredth
+of their steps, and so have the numbers of steps in the commands; populations have four seeds for
+64, comparisons two, and there are ten fantasies for 1000.
 """
 
 import re
