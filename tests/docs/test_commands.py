@@ -42,7 +42,7 @@ def scaled(command: str) -> str:
 
 def with_fewer_steps(source: str) -> str:
     """Settings in which every number of steps is a hundredth, and the evaluations are as many."""
-    number = re.compile(r"\b(steps(?:: int)? ?= ?)([\d_]+)")
+    number = re.compile(r"\b(steps(?:: int)? ?= ?)(\d[\d_]*)")
     return number.sub(lambda m: f"{m[1]}{max(1, int(m[2]) // SHARE)}", source)
 
 
