@@ -41,7 +41,7 @@ def scaled(command: str) -> str:
 
 
 def with_fewer_steps(source: str) -> str:
-    """Settings in which every number of steps is a hundredth, and the evaluations are as many."""
+    """Settings in which every number of steps is a hundredth."""
     number = re.compile(r"\b(steps(?:: int)? ?= ?)(\d[\d_]*)")
     return number.sub(lambda m: f"{m[1]}{max(1, int(m[2]) // SHARE)}", source)
 
@@ -62,6 +62,6 @@ def test_every_command_runs_in_its_order(tmp_path):
             cwd=clone,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
         )
         assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
