@@ -18,6 +18,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from hmjax.errors import InvalidInput
+from hmjax.fieldhelp import FieldHelp
 
 T = TypeVar("T")
 
@@ -45,6 +46,11 @@ class Settings:
     OPTIONS: ClassVar[str] = ""
     FORMERLY: ClassVar[tuple[str, ...]] = ()
     GONE: ClassVar[Mapping[str, int]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.__doc__ is not None:  # as it is where Python leaves docstrings out
+            cls.__doc__ = typing.cast(str, FieldHelp(cls.__doc__))
 
     def __post_init__(self) -> None:
         kind: Any = type(self)

@@ -1,5 +1,6 @@
 import re
 
+import pytest
 from helpers import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -26,6 +27,12 @@ def test_the_notebook_example_runs():
     assert names["population"].params.generative[0].weight.shape == (8, 16, 32)
 
 
-def test_every_file_the_readme_links_to_exists():
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / target).exists(), target
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES += [ROOT / "docs" / "tutorial.ipynb"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_file_a_page_links_to_exists(page):
+    links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text())
+    for target in links:
+        assert (page.parent / target).is_file(), target
