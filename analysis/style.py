@@ -3,16 +3,22 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from analysis.names import number
 from hmjax.store import files
+from hmjax.tasks import Task, shown_names
 
 _OURS = {
     "font.size": 11,
@@ -51,6 +57,26 @@ _CLASSES = (BLUE, VERMILLION, GREEN, ORANGE, "#56B4E9", "#F0E442")
 def shown_colours(classes: int) -> list[str]:
     """A colour for each thing that `Task.shows` tells apart: the classes, several, none."""
     return [_CLASSES[k % len(_CLASSES)] for k in range(classes)] + [PURPLE, "#D0D0D0"]
+
+
+def shown_legend(figure: Figure, task: Task) -> None:
+    """Says below a picture which frame colour stands for what an image shows."""
+    names = shown_names(task)
+    colours = shown_colours(len(names) - 2)
+    handles = [Patch(color=c, label=name) for c, name in zip(colours, names, strict=True)]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(names))
+
+
+def largest(values: np.ndarray) -> float:
+    """The largest size among values that are finite, above zero: the end of a colour scale."""
+    return max(float(np.abs(values[np.isfinite(values)]).max(initial=0)), 1e-12)
+
+
+def signed_key(figure: Figure, limit: float, label: str, **where: Any) -> None:
+    """A key to the colours of values from `-limit` to `limit`, placed as `Figure.colorbar` does."""
+    shown = ScalarMappable(Normalize(-limit, limit), SIGNED)
+    bar = figure.colorbar(shown, label=label, ticks=[-limit, 0, limit], **where)
+    bar.set_ticklabels([number(-limit), "0", number(limit)])
 
 
 def many(count: int) -> list[str]:
