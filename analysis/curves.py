@@ -107,7 +107,11 @@ def nll_curve(axes: Axes, run: Run) -> dict[str, Line2D]:
         ticks = (2, 3, 4, 5, 6, 8, 10, 15, 20, 25, 30, 40, 50, 70, 100, 150, 200, 300, 500, 1000)
         axes.yaxis.set_major_locator(FixedLocator([t for t in ticks if lowest < t < highest]))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(_bits_tick))
     axes.set_ylabel("NLL (bits an image, log scale)")
     style.steps_axis(axes, steps)
     return lines
+
+
+def _bits_tick(bits: float, _: object) -> str:
+    return f"{bits:g}" if bits < 1e4 else f"$10^{{{np.log10(bits):.0f}}}$"

@@ -1,8 +1,10 @@
 """The picture of the two nets: units in layers, joined by their strongest weights."""
 
+import itertools
 import textwrap
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection, LineCollection, PolyCollection
@@ -12,16 +14,32 @@ from analysis import style
 from analysis.fields import squares
 from analysis.material import Material
 from analysis.names import unit_of
+from hmjax.machine import Params
 from hmjax.store.runs import Run
 
 UNITS = 64  # of a layer that a picture has room for, but for pixels
 EACH = 8  # weights that a unit is drawn with
 LINES = 128  # and between two layers
+LEAST = 0.05  # of the strongest weight; weaker ones have no line
 NUMBERED = 20  # units of a layer that leave room for their numbers
 
 WIDTH, APART = 10.0, 2.1  # of a panel, and from layer to layer
 INCHES = 6.0  # that the width of a panel takes
 _PIXELS_HIGH = 3.6  # the most that the pixels may take
+
+
+class Net(NamedTuple):
+    """One of the two nets.
+
+    Attributes:
+      title: what it is.
+      weights: `[n_{l+1}, n_l]` for each pair of layers, from the lowest.
+      biases: `[n_l]` for each layer; None for one that it does not predict.
+    """
+
+    title: str
+    weights: list[np.ndarray]
+    biases: list[np.ndarray | None]
 
 
 class Layout(NamedTuple):
@@ -40,63 +58,75 @@ class Layout(NamedTuple):
 
 def nets(run: Run, _: Material) -> Figure:
     """The generative and the recognition net, from their strongest weights and their biases."""
-    params = run.params
-    down = [np.asarray(layer.weight) for layer in params.generative]  # [above, below]
-    up = [np.asarray(layer.weight).T for layer in params.recognition]
-    down_biases = [np.asarray(layer.bias) for layer in (*params.generative, params.prior)]
-    up_biases = [None, *(np.asarray(layer.bias) for layer in params.recognition)]
-    layout = lay_out(down, up, run.experiment.task.image_shape)
-    strongest = max(style.largest(weights) for weights in (*down, *up))
-    bias = max(style.largest(each) for each in (*down_biases, *up_biases) if each is not None)
-    depth = len(down)
+    generative, recognition = both = nets_of(run.params)
+    layout = lay_out(generative.weights, recognition.weights, run.experiment.task.image_shape)
+    weight = max(style.largest(each) for net in both for each in net.weights)
+    bias = max(style.largest(each) for net in both for each in net.biases if each is not None)
 
     height = layout.places[-1][0, 1] + 1.2
     figure = Figure(figsize=(13.5, 1.6 + INCHES * height / WIDTH), layout="constrained")
     grid = figure.add_gridspec(2, 2, height_ratios=(INCHES * height / WIDTH, 0.12))
-    for place, (name, weights, biases) in enumerate(
-        (
-            ("Generative net: from the top down to the pixels", down, down_biases),
-            ("Recognition net: from the pixels up to the top", up, up_biases),
-        )
-    ):
+    for place, net in enumerate(both):
         axes = figure.add_subplot(grid[0, place])
-        for level, table in enumerate(weights):
-            _draw_lines(axes, layout, level, table, strongest)
-        for layer, values in enumerate(biases):
-            _draw_units(axes, layout, layer, values, bias)
-        axes.set_title(name)
         axes.set_xlim(-0.1, WIDTH + 0.1)
         axes.set_ylim(-0.3, height - 0.3)
         axes.set_aspect("equal")
         style.bare(axes)
-        heights = [places[:, 1].mean() for places in layout.places]
-        names = [unit_of(layer, depth).replace(" unit", "\nunits") for layer in range(depth + 1)]
-        axes.set_yticks(heights, names if place == 0 else [])
-        axes.tick_params(length=0)
-    for place, (limit, label) in enumerate(
-        (
-            (strongest, "a line, also by its width: weight"),
-            (bias, "a unit: bias (the recognition net has none for pixels)"),
-        )
-    ):
-        bar = figure.add_subplot(grid[1, place])
-        style.signed_key(figure, limit, label, cax=bar, orientation="horizontal")
+        for level, table in enumerate(net.weights):
+            _draw_lines(axes, layout, level, table, weight)
+        for layer, values in enumerate(net.biases):
+            _draw_units(axes, layout, layer, values, bias)
+        axes.set_title(net.title)
+        if place == 0:
+            layers = range(len(layout.units))
+            names = [unit_of(layer, layers[-1]).replace(" unit", "\nunits") for layer in layers]
+            axes.set_yticks([places[:, 1].mean() for places in layout.places], names)
+            axes.tick_params(length=0)
+    lines, units = (figure.add_subplot(grid[1, place]) for place in (0, 1))
+    across = {"orientation": "horizontal"}
+    of_line = "a line, also by its width: weight"
+    style.signed_key(figure, weight, of_line, style.SIGNED_LINES, cax=lines, **across)
+    of_unit = "a unit: bias (the recognition net has none for pixels)"
+    style.signed_key(figure, bias, of_unit, cax=units, **across)
     figure.suptitle(_title(run.experiment.sizes, layout))
     return figure
 
 
+def nets_of(params: Params) -> tuple[Net, Net]:
+    """The generative and the recognition net of a machine."""
+    generative = Net(
+        "Generative net: from the top down to the pixels",
+        [_finite(layer.weight) for layer in params.generative],
+        [*(_finite(layer.bias) for layer in params.generative), _finite(params.prior.bias)],
+    )
+    recognition = Net(
+        "Recognition net: from the pixels up to the top",
+        [_finite(layer.weight).T for layer in params.recognition],
+        [None, *(_finite(layer.bias) for layer in params.recognition)],
+    )
+    return generative, recognition
+
+
+def _finite(values: jax.Array) -> np.ndarray:
+    """Parameters, 0 where they overflowed: nothing is drawn of those."""
+    return np.nan_to_num(np.asarray(values), nan=0, posinf=0, neginf=0)
+
+
 def _title(sizes: tuple[int, ...], layout: Layout) -> str:
     depth, counts = len(sizes) - 1, [len(units) for units in layout.units]
-    lines, cut = [], []
-    for layer in range(1, depth + 1):
-        unit, below = unit_of(layer, depth), counts[layer - 1]
-        each = lines_of(counts[layer], below)
-        lines.append(f"{f'all {below}' if each == below else each} of each {unit}")
-        if counts[layer] < sizes[layer]:
-            cut.append(f"{counts[layer]} of {sizes[layer]} {unit}s")
+    units = [unit_of(layer, depth) for layer in range(1, depth + 1)]
+    each = [lines_of(above, below) for below, above in itertools.pairwise(counts)]
+    lines = [f"{count} of each {unit}" for count, unit in zip(each, units, strict=True)]
+    if len(set(each)) == 1:
+        lines = [f"{each[0]} of each unit"]
+    cut = [
+        f"{count} of {size} {unit}s"
+        for count, size, unit in zip(counts[1:], sizes[1:], units, strict=True)
+        if count < size
+    ]
     most = f". Shown are {', '.join(cut)}: those with the strongest weights" if cut else ""
-    text = f"Lines: the strongest weights to the layer below, {', '.join(lines)}{most}"
-    return f"The two nets, drawn from their parameters.\n{textwrap.fill(text, 130)}"
+    text = f"Lines: the strongest weights to the layer below, up to {', '.join(lines)}{most}"
+    return f"The two nets, drawn from their parameters.\n{textwrap.fill(text, 125)}"
 
 
 def lines_of(above: int, below: int) -> int:
@@ -120,24 +150,24 @@ def lay_out(down: list[np.ndarray], up: list[np.ndarray], shape: tuple[int, int]
     pitch = min(WIDTH / columns, _PIXELS_HIGH / rows)
     row, column = np.divmod(np.arange(rows * columns), columns)
     x = (column - (columns - 1) / 2) * pitch + WIDTH / 2
-    pixels = np.stack([x, (rows - 1 - row + 0.5) * pitch], axis=-1)
-    units, places, sizes = [np.arange(rows * columns)], [pixels], [0.7 * pitch]
+    units, sizes = [np.arange(rows * columns)], [0.7 * pitch]
+    places: list[np.ndarray] = [np.stack([x, (rows - 1 - row + 0.5) * pitch], axis=-1)]
     height = rows * pitch
     for generative, recognition in zip(down, up, strict=True):
         height += APART
-        strength = np.nan_to_num(np.maximum(np.abs(generative), np.abs(recognition))).max(axis=1)
+        strength = np.maximum(np.abs(generative), np.abs(recognition)).max(axis=1)
         shown = np.sort(np.argsort(-strength, kind="stable")[:UNITS])
         pitch = min(1.0, WIDTH / len(shown))
-        x = (np.arange(len(shown)) - (len(shown) - 1) / 2) * pitch + WIDTH / 2
+        across = (np.arange(len(shown)) - (len(shown) - 1) / 2) * pitch + WIDTH / 2
         units.append(shown)
-        places.append(np.stack([x, np.full(len(shown), height)], axis=-1))
+        places.append(np.stack([across, np.full(len(shown), height)], axis=-1))
         sizes.append(min(0.5, 0.85 * pitch))
     return Layout(units, places, sizes)
 
 
 def strongest_of(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The rows and columns of each row's strongest weights, weak ones first."""
-    size = np.nan_to_num(np.abs(table))
+    size = np.abs(table)
     each = lines_of(*table.shape)
     columns = np.argsort(-size, axis=1, kind="stable")[:, :each].ravel()
     rows = np.repeat(np.arange(len(table)), each)
@@ -150,11 +180,13 @@ def _draw_lines(
 ) -> None:
     shown = table[np.ix_(layout.units[level + 1], layout.units[level])]
     above, below = strongest_of(shown)
-    weights = np.nan_to_num(shown[above, below])
+    seen = np.abs(shown[above, below]) >= LEAST * strongest
+    above, below = above[seen], below[seen]
+    weights = shown[above, below]
     # From edge to edge of units, but to the middle of a pixel, above those on the way to it.
     begin = layout.places[level + 1][above] - [0, layout.sizes[level + 1] / 2]
     end = layout.places[level][below] + [0, layout.sizes[level] / 2 if level else 0]
-    colours = {"array": weights, "cmap": style.SIGNED, "clim": (-strongest, strongest)}
+    colours = {"array": weights, "cmap": style.SIGNED_LINES, "clim": (-strongest, strongest)}
     axes.add_collection(
         LineCollection(
             list(np.stack([begin, end], axis=1)),
@@ -172,7 +204,7 @@ def _draw_units(
     axes: Axes, layout: Layout, layer: int, biases: np.ndarray | None, limit: float
 ) -> None:
     places, size, units = layout.places[layer], layout.sizes[layer], layout.units[layer]
-    how = {"edgecolors": style.BLACK, "linewidths": 0.7, "zorder": 3}
+    how: dict[str, Any] = {"edgecolors": style.BLACK, "linewidths": 0.7, "zorder": 3}
     if biases is None:
         how["facecolors"] = "#FFFFFF"
     else:

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
@@ -51,6 +51,11 @@ GREY = "#8C8C8C"
 SIGNED = "PuOr"
 """A colour map for values of either sign: orange below zero, purple above, white at it."""
 
+SIGNED_LINES = ListedColormap(
+    matplotlib.colormaps[SIGNED](np.concatenate([np.linspace(0, 0.3, 64), np.linspace(0.7, 1, 64)]))
+)
+"""The same for thin lines on white, which could not be seen if they were pale."""
+
 _CLASSES = (BLUE, VERMILLION, GREEN, ORANGE, "#56B4E9", "#F0E442")
 
 
@@ -68,15 +73,21 @@ def shown_legend(figure: Figure, task: Task) -> None:
 
 
 def largest(values: np.ndarray) -> float:
-    """The largest size among values that are finite, above zero: the end of a colour scale."""
-    return max(float(np.abs(values[np.isfinite(values)]).max(initial=0)), 1e-12)
+    """The largest size among finite values, or 1 if all are 0: the end of a colour scale."""
+    return float(np.abs(values[np.isfinite(values)]).max(initial=0)) or 1.0
 
 
-def signed_key(figure: Figure, limit: float, label: str, **where: Any) -> None:
+def signed_key(
+    figure: Figure, limit: float, label: str, cmap: str | Colormap = SIGNED, **where: Any
+) -> None:
     """A key to the colours of values from `-limit` to `limit`, placed as `Figure.colorbar` does."""
-    shown = ScalarMappable(Normalize(-limit, limit), SIGNED)
+    shown = ScalarMappable(Normalize(-limit, limit), cmap)
     bar = figure.colorbar(shown, label=label, ticks=[-limit, 0, limit], **where)
     bar.set_ticklabels([number(-limit), "0", number(limit)])
+    if bar.orientation == "horizontal":  # within its length, as others may be beside it
+        first, _, last = bar.ax.get_xticklabels()
+        first.set_horizontalalignment("left")
+        last.set_horizontalalignment("right")
 
 
 def many(count: int) -> list[str]:

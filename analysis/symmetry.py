@@ -9,13 +9,19 @@ from matplotlib.ticker import MaxNLocator
 from analysis import style
 from analysis.panels import (
     ABOVE,
+    LINES,
     PANELS,
+    best_of,
     colour_of,
     count_finite,
     draw_legend,
     draw_panels,
     draw_share,
+    label_ends,
+    label_outer,
+    line_styles,
     name_but_top,
+    panel_title,
     settings_told,
 )
 from hmjax import Machine, Shifter, WakeSleep
@@ -80,50 +86,54 @@ def symmetry_breaking(studied: FinishedStudy) -> Figure:
 
 def time_to_break(studied: FinishedStudy) -> Figure:
     """The share of seeds not yet broken against steps, a survival curve for each setting."""
-    figure = Figure(figsize=(9, 5), layout="constrained")
-    axes = figure.subplots()
     steps = studied.results["step"]
     every = studied.study.experiment.evaluation.every
     early = ", early ones more often" if steps[1] < min(every, steps[-1]) else ""
-    summaries = [studied.results["settings"][i] for i in settings_told(studied, "broken_share")]
-    for index, summary in enumerate(summaries):
-        axes.step(
-            steps,
-            summary["not_yet_broken"],
-            where="post",
-            color=colour_of(index, len(summaries)),
-            label=summary["name"] or f"{summary['seeds']} seeds",
-        )
+    shown, note = best_of(studied, settings_told(studied, "broken_share"), LINES)
+    summaries = [studied.results["settings"][index] for index in shown]
+    styles = line_styles(len(summaries))
+    figure = Figure(figsize=(9 if len(summaries) == 1 else 11, 5.2), layout="constrained")
+    axes = figure.subplots()
+    for summary, how in zip(summaries, styles, strict=True):
+        axes.step(steps, summary["not_yet_broken"], where="post", **how)
     style.steps_axis(axes, steps)
     axes.set_ylim(-0.03, 1.03)
+    if len(summaries) > 1:
+        ends = [summary["not_yet_broken"][-1] for summary in summaries]
+        axes.set_xlim(right=steps[-1])
+        label_ends(axes, ends, [summary["name"] for summary in summaries], styles, 0.042)
     axes.set_ylabel("share of seeds not yet broken")
-    axes.set_title(
+    figure.suptitle(
         f"When the symmetry breaks: the first evaluation with |selectivity| {BROKEN} or more\n"
         f"(every {every:,} steps{early}; what remains is censored at the end)"
+        + (f"; {note}" if note else "")
     )
-    if len(summaries) > 1:
-        draw_legend(figure, [summary["name"] for summary in summaries])
     return figure
 
 
 def selectivity_distribution(studied: FinishedStudy) -> Figure:
     """How strong the strongest top unit of each seed is, setting by setting."""
-    shown = settings_told(studied, "broken_share")[:PANELS]
+    shown, note = best_of(studied, settings_told(studied, "broken_share"), PANELS)
     figure, panels = draw_panels(len(shown))
     edges = np.linspace(0, 1, 41)
+    most = 1
     for index, axes in zip(shown, panels, strict=True):
         mine = (studied.rows["setting"] == index) & ~studied.rows["diverged"]
         values = studied.rows["strongest_selectivity"][mine]
         counts, _ = np.histogram(values, edges)
+        most = max(most, counts.max())
         colours = [style.GREY if left < BROKEN - 1e-9 else style.BLUE for left in edges[:-1]]
         axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=colours)
-        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.axvline(BROKEN, color=style.BLACK, ls=":", lw=1)
         share = studied.results["settings"][index]["broken_share"]
-        axes.set_title(f"{studied.settings[index].name or 'all seeds'}: {share:.1%} broke")
-        axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1.08 * counts.max())
-        axes.set_xlabel("strongest |selectivity| of a machine's top units")
-        axes.set_ylabel("seeds")
-    figure.suptitle(f"Selectivity by seed; grey has not broken the symmetry (below {BROKEN})")
+        name = studied.settings[index].name or "all seeds"
+        axes.set_title(panel_title(name, f"{share:.1%} broke"))
+    panels[0].yaxis.set_major_locator(MaxNLocator(integer=True))
+    panels[0].set_xlim(0, 1)
+    panels[0].set_ylim(0, 1.08 * most)
+    label_outer(panels, "strongest |selectivity| of a machine's top units", "seeds")
+    figure.suptitle(
+        f"Selectivity by seed; grey has not broken the symmetry (below {BROKEN})"
+        + (f"\n{note[0].upper()}{note[1:]}" if note else "")
+    )
     return figure
