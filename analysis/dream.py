@@ -67,7 +67,7 @@ def write(run: Run, material: Material, path: Path, *, fps: float, of: str) -> N
         name: right.plot([], [], "o", color=line.get_color())[0] for name, line in lines.items()
     }
     right.set_title("NLL so far")
-    right.legend(handles=list(lines.values()), loc="upper right", fontsize=10)
+    right.legend(handles=list(lines.values()), loc="best", fontsize=10)
     if task.can_show:
         style.shown_legend(figure, task)
     heading = figure.suptitle("Dreams while learning")

@@ -1,5 +1,7 @@
 """Pictures of what the machine draws: fantasies, free and with the top held, reconstructions."""
 
+import textwrap
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -23,10 +25,10 @@ def generated_samples(run: Run, material: Material) -> Figure:
     if not run.experiment.task.can_show:
         figure.suptitle(f"{FANTASIES} fantasies of {run.experiment.name}")
         return figure
-    figure.suptitle(
-        f"{FANTASIES} fantasies. Of {run.experiment.evaluation.fantasies:,} more: "
-        + ", ".join(f"{share:.0%} {name}" for name, share in shares.items())
+    title = f"{FANTASIES} fantasies. Of {run.experiment.evaluation.fantasies:,} more: " + ", ".join(
+        f"{share:.0%} {name}" for name, share in shares.items()
     )
+    figure.suptitle(textwrap.fill(title, 75))
     style.shown_legend(figure, run.experiment.task)
     return figure
 
@@ -45,7 +47,7 @@ def nearest_images(run: Run, material: Material) -> Figure:
     for line, axes in enumerate(figure.subplots(3, 1)):
         part = slice(8 * line, 8 * line + 8)
         picture = _pairs(axes, fantasies[part], like[part], ["fantasy", "nearest"])
-        places = (np.arange(8) + 0.5) * picture.shape[1] / 8
+        places = (np.arange(8) + 0.5) * (picture.shape[1] + 1) / 8 - 1
         axes.set_xticks(places, [f"{apart:.0f}" for apart in pixels[part]])
     copies = int((pixels == 0).sum())
     figure.suptitle(

@@ -76,7 +76,8 @@ def layer2_receptive_fields(run: Run, _: Material) -> Figure:
     bottom = 2 * high - 1.5 if above is None else 2 * high - 0.5 + lines * (wide - 1) / cells
     inches = room * bottom / wide
     size = (max(9.0, room * columns + 1.0), 1.4 + rows * (inches + 0.45))
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Figure(figsize=size)
+    figure.set_layout_engine("constrained", w_pad=0.12)
     grid = figure.add_gridspec(rows + 1, len(keys), height_ratios=[*[inches] * rows, 0.12])
     for row in range(rows):
         axes = figure.add_subplot(grid[row, :])

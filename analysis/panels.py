@@ -5,7 +5,6 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -47,11 +46,9 @@ def count_finite(summary: dict) -> int:
     return summary["seeds"] - len(summary["diverged_seeds"])
 
 
-def colour_of(index: int, count: int) -> Any:
-    """The colour of one of so many settings."""
-    if count == 1:
-        return style.BLUE
-    return colormaps["viridis"](0.85 * index / (count - 1))
+def mark_of(index: int) -> tuple[str, str]:
+    """A colour and a marker for one of several settings, different for the first 21."""
+    return style.many(7)[index % 7], "os^"[index // 7 % 3]
 
 
 def best_of(studied: FinishedStudy, indices: list[int], most: int) -> tuple[list[int], str]:

@@ -1,11 +1,9 @@
 """The pictures of a study: what seeds have in common, and how far they differ."""
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis import style
@@ -13,15 +11,14 @@ from analysis.names import number
 from analysis.panels import (
     PANELS,
     best_of,
-    by_nll,
     draw_panels,
-    draw_share,
     label_of_nll,
     label_outer,
     panel_title,
     settings_told,
     settings_with_nll,
 )
+from analysis.sweep import sweep
 from analysis.symmetry import selectivity_distribution, symmetry_breaking, time_to_break
 from hmjax import machine
 from hmjax.runtime.ambient import own_settings
@@ -29,7 +26,6 @@ from hmjax.runtime.cipher import key_of
 from hmjax.store.studies import FinishedStudy
 
 SHOWN = 24  # fantasies of a machine in the gallery
-ROWS = 40  # settings that a list of them has room for
 
 Picture = Callable[[FinishedStudy], Figure]
 
@@ -76,7 +72,7 @@ def population_curves(studied: FinishedStudy) -> Figure:
     """The NLL of every seed against steps, with its median, its quartiles and the floor."""
     shown, note = best_of(studied, settings_with_nll(studied), PANELS)
     figure, panels = draw_panels(len(shown))
-    floors, highest = [], []
+    floors, highest, ends = [], [], []
     for index, axes in zip(shown, panels, strict=True):
         mine = (studied.rows["setting"] == index) & ~studied.rows["diverged"]
         nll = studied.curves[studied.settings[index].experiment.nll][:, mine]
@@ -95,9 +91,13 @@ def population_curves(studied: FinishedStudy) -> Figure:
         # Where some seeds go astray, the axis ends at what they began with.
         highest.append(min(np.nanquantile(nll[1:], 0.995), max(np.nanmax(nll[0]), floor + 1)))
         floors.append(floor)
+        ends.append(middle[-1])
         name = studied.settings[index].name or "all seeds"
         axes.set_title(panel_title(name, f"median {number(middle[-1])} bits"))
     panels[0].set_ylim(min(floors) - 0.3, max(highest) + 0.3)
+    for axes, end in zip(panels, ends, strict=True):
+        if end > max(highest) + 0.3:
+            axes.text(0.5, 0.5, "beyond this scale", transform=axes.transAxes, ha="center")
     style.steps_axis(panels[0], studied.curves["step"])
     label_outer(panels, panels[0].get_xlabel(), label_of_nll(studied, shown[0]))
     handles, labels = panels[0].get_legend_handles_labels()
@@ -105,42 +105,6 @@ def population_curves(studied: FinishedStudy) -> Figure:
     each = " at each setting" if len(shown) > 1 else ""
     title = f"{studied.results['seeds']} seeds{each}, each a thin line"
     figure.suptitle(f"{title}; {note}" if note else title)
-    return figure
-
-
-def sweep(studied: FinishedStudy) -> Figure:
-    """What the settings come to: a heat map over two swept options, else a list, best first."""
-    options = list(studied.study.swept().items())
-    summaries = studied.results["settings"]
-    measures = [("nll", "median NLL (bits)")]
-    if settings_told(studied, "broken_share"):
-        measures.append(("broken_share", "share that broke the symmetry"))
-    title = f"What {len(summaries)} settings come to, {studied.results['seeds']} seeds at each"
-    if len(options) == 2:
-        figure = Figure(figsize=(5.6 * len(measures), 5), layout="constrained")
-        for axes, (name, label) in zip(
-            figure.subplots(1, len(measures), squeeze=False)[0], measures, strict=True
-        ):
-            _heat_map(figure, axes, summaries, options, name)
-            axes.set_title(label)
-        figure.suptitle(title)
-        return figure
-    told, note = best_of(studied, settings_with_nll(studied), ROWS)
-    left_out = len(summaries) - len(settings_with_nll(studied))
-    if len(options) > 2:
-        told, note = by_nll(studied, told), note or "the best first"
-    diverged = f"; {left_out} of which nothing is known left out" if left_out else ""
-    shown = [summaries[index] for index in told]
-    size = (5 + 3.6 * len(measures), 1.6 + 0.28 * max(5, len(shown)))
-    figure = Figure(figsize=size, layout="constrained")
-    panels = figure.subplots(1, len(measures), squeeze=False, sharey=True)[0]
-    for axes, (name, label) in zip(panels, measures, strict=True):
-        _list(axes, shown, name)
-        axes.set_xlabel(f"{label}, {'95% interval' if name == 'broken_share' else 'quartiles'}")
-    handles, labels = panels[0].get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="outside lower left")
-    figure.suptitle(f"{title}{f'; {note}' if note else ''}{diverged}")
     return figure
 
 
@@ -204,57 +168,3 @@ def gallery(studied: FinishedStudy) -> Figure:
     title = "What the best, the median and the worst machine dream, by NLL"
     figure.suptitle(f"{title}; {note}" if note else title)
     return figure
-
-
-def _heat_map(figure: Figure, axes: Axes, summaries: list[dict], options: list, name: str) -> None:
-    (down, down_values), (across, across_values) = options
-    values = np.array([_value(summary, name) for summary in summaries], float)
-    grid = values.reshape(len(down_values), len(across_values))
-    low, high = (0, 1) if name == "broken_share" else (np.nanmin(grid), np.nanmax(grid))
-    image = axes.imshow(grid, cmap="cividis", aspect="auto", vmin=low, vmax=high)
-    middle = (low + high) / 2
-    for (i, j), value in np.ndenumerate(grid):
-        colour = "black" if value > middle else "white"
-        axes.text(
-            j,
-            i,
-            "-" if math.isnan(value) else number(value),
-            ha="center",
-            va="center",
-            color=colour,
-        )
-    axes.set_xticks(range(len(across_values)), [f"{value:g}" for value in across_values])
-    axes.set_yticks(range(len(down_values)), [f"{value:g}" for value in down_values])
-    axes.set_xlabel(across.removeprefix("sweep."))
-    axes.set_ylabel(down.removeprefix("sweep."))
-    figure.colorbar(image, ax=axes, shrink=0.85)
-
-
-def _list(axes: Axes, summaries: list[dict], name: str) -> None:
-    """Settings from the top down, each a dot with its interval."""
-    for row, summary in enumerate(summaries):
-        if row % 2:
-            axes.axhspan(row - 0.5, row + 0.5, color="#F2F2F2", lw=0)
-        value = _value(summary, name)
-        if math.isnan(value):
-            continue
-        spread = summary[summary["nll"]]
-        low, high = (
-            summary["broken_interval"] if name == "broken_share" else (spread["p25"], spread["p75"])
-        )
-        draw_share(axes, value, row, [low, high], style.BLUE, "o", is_across=True)
-    floors = [summary["entropy_bits"] for summary in summaries]
-    if name == "nll" and None not in floors:
-        places = range(len(floors))
-        axes.plot(floors, places, "|", color=style.BLACK, ms=9, label="entropy of the data")
-    if name == "broken_share":
-        axes.set_xlim(-0.03, 1.03)
-    axes.set_yticks(range(len(summaries)), [summary["name"] for summary in summaries], fontsize=10)
-    axes.set_ylim(len(summaries) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0)
-
-
-def _value(summary: dict, name: str) -> float:
-    value = summary[summary["nll"]] if name == "nll" else summary[name]
-    value = value["median"] if isinstance(value, dict) else value
-    return math.nan if value is None else value

@@ -1,6 +1,7 @@
 """How pictures look: colours, fonts, mosaics of small images."""
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,10 @@ def shown_legend(figure: Figure, task: Task) -> None:
     names = shown_names(task)
     colours = shown_colours(len(names) - 2)
     handles = [Patch(color=c, label=name) for c, name in zip(colours, names, strict=True)]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(names))
+    inches = 0.65 + 0.085 * max(map(len, names))  # that one takes
+    lines = math.ceil(len(names) * inches / figure.get_figwidth())
+    columns = math.ceil(len(names) / lines)
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
 
 
 def largest(values: np.ndarray) -> float:

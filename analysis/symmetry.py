@@ -12,7 +12,7 @@ from analysis.panels import (
     LINES,
     PANELS,
     best_of,
-    colour_of,
+    by_nll,
     count_finite,
     draw_legend,
     draw_panels,
@@ -20,6 +20,7 @@ from analysis.panels import (
     label_ends,
     label_outer,
     line_styles,
+    mark_of,
     name_but_top,
     panel_title,
     settings_told,
@@ -47,21 +48,28 @@ def _is_as_published(studied: FinishedStudy) -> bool:
 
 def symmetry_breaking(studied: FinishedStudy) -> Figure:
     """The share of seeds that broke the symmetry against the number of top units."""
-    figure = Figure(figsize=(9, 5), layout="constrained")
-    axes = figure.subplots()
-    summaries = [studied.results["settings"][i] for i in settings_told(studied, "broken_share")]
+    told = settings_told(studied, "broken_share")
+    summaries = [studied.results["settings"][index] for index in told]
     tops = sorted({summary["sizes"][-1] for summary in summaries})
-    for top in tops:
-        mine = [summary for summary in summaries if summary["sizes"][-1] == top]
-        for i, summary in enumerate(mine):
-            x = tops.index(top) + (i - (len(mine) - 1) / 2) * min(0.12, 0.6 / len(mine))
-            colour = colour_of(i, len(mine))
-            label = name_but_top(summary) if top == tops[0] else None
-            interval = summary["broken_interval"]
-            draw_share(axes, x, summary["broken_share"], interval, colour, "o", label)
-            if len(mine) == 1:
-                text = f"{summary['broken']} of {count_finite(summary)}"
-                axes.annotate(text, (x, summary["broken_share"]), (8, 4), **ABOVE)
+    others, note = _others(studied, told)
+    size = (9, 5) if len(others) == 1 else (11, 5.5 + 0.11 * len(others))
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots()
+    apart = min(0.12, 0.7 / len(others))
+    labelled = set()
+    for summary in summaries:
+        name = name_but_top(summary)
+        if name not in others:
+            continue
+        place = others.index(name)
+        x = tops.index(summary["sizes"][-1]) + (place - (len(others) - 1) / 2) * apart
+        label = None if name in labelled else name
+        labelled.add(name)
+        interval = summary["broken_interval"]
+        draw_share(axes, x, summary["broken_share"], interval, *mark_of(place), label)
+        if len(others) == 1:
+            text = f"{summary['broken']} of {count_finite(summary)}"
+            axes.annotate(text, (x, summary["broken_share"]), (8, 4), **ABOVE)
     if _is_as_published(studied):
         for top, (hits, trials) in PUBLISHED.items():
             if top in tops:
@@ -75,13 +83,23 @@ def symmetry_breaking(studied: FinishedStudy) -> Figure:
     axes.set_ylim(-0.03, 1.08)
     axes.set_xlabel("top units")
     axes.set_ylabel("share of seeds, with 95% Wilson interval")
-    if len(summaries) > len(tops):
-        draw_legend(figure, [name_but_top(summary) for summary in summaries])
+    if len(others) > 1:
+        draw_legend(figure, others)
     axes.set_title(
         f"How often the symmetry breaks: a top unit of exact |selectivity| {BROKEN} or more\n"
-        f"after {studied.results['steps']:,} steps"
+        f"after {studied.results['steps']:,} steps{note}"
     )
     return figure
+
+
+def _others(studied: FinishedStudy, told: list[int]) -> tuple[list[str], str]:
+    """What settings differ in but for the top, as far as there is room; what a title says of it."""
+    summaries = studied.results["settings"]
+    names = list(dict.fromkeys(name_but_top(summaries[index]) for index in told))
+    if len(names) <= LINES:
+        return names, ""
+    best = dict.fromkeys(name_but_top(summaries[index]) for index in by_nll(studied, told))
+    return list(best)[:LINES], f"; the best {LINES} of {len(names)} by median NLL"
 
 
 def time_to_break(studied: FinishedStudy) -> Figure:
@@ -106,7 +124,7 @@ def time_to_break(studied: FinishedStudy) -> Figure:
     figure.suptitle(
         f"When the symmetry breaks: the first evaluation with |selectivity| {BROKEN} or more\n"
         f"(every {every:,} steps{early}; what remains is censored at the end)"
-        + (f"; {note}" if note else "")
+        + (f"\n{note[0].upper()}{note[1:]}" if note else "")
     )
     return figure
 

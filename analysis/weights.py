@@ -1,5 +1,7 @@
 """Pictures of what is inside the machine: codes of images, weights as Hinton diagrams."""
 
+import math
+
 import jax
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +16,8 @@ from hmjax import machine
 from hmjax.store.runs import Run
 from hmjax.tasks import shown_names
 
-NUMBERED = 20  # units beyond which a diagram numbers every fifth or tenth
+PANEL = 6.8  # inches that the widest diagram has
+NUMBERED = 20  # units, beyond which every fifth or tenth has its number
 
 
 def recognition_codes(run: Run, _: Material) -> Figure:
@@ -72,7 +75,9 @@ def weights(run: Run, _: Material) -> Figure:
     figure = Figure(figsize=(15, min(16.0, 1.8 + 7.3 * sum(heights) / widest)))
     figure.set_layout_engine("constrained", h_pad=0.08)
     top, *grid = figure.subplots(depth + 1, 2, height_ratios=heights)
-    hinton(top[0], np.asarray(params.prior.bias)[None], f"generative bias $b_{depth}$ of the top")
+    room = math.ceil(0.16 * widest / PANEL)  # squares that the number of a unit is wide
+    bias = np.asarray(params.prior.bias)[None]
+    hinton(top[0], bias, f"generative bias $b_{depth}$ of the top", room)
     top[0].set_xlabel("top unit")
     top[0].set_yticks([])
     top[1].set_axis_off()
@@ -82,12 +87,14 @@ def weights(run: Run, _: Material) -> Figure:
             left,
             np.vstack([generative.weight, generative.bias[None]]),
             f"generative $W_{level}$ and bias $b_{level}$",
+            room,
             last_row="bias",
         )
         hinton(
             right,
             np.column_stack([recognition.weight.T, recognition.bias]),
             f"recognition $R_{level}$, transposed, and bias $c_{level}$",
+            room,
             last_column="bias",
         )
         for axes in (left, right):
@@ -101,7 +108,13 @@ def weights(run: Run, _: Material) -> Figure:
 
 
 def hinton(
-    axes: Axes, table: np.ndarray, title: str, *, last_row: str = "", last_column: str = ""
+    axes: Axes,
+    table: np.ndarray,
+    title: str,
+    room: int,
+    *,
+    last_row: str = "",
+    last_column: str = "",
 ) -> None:
     """A Hinton diagram of a matrix: white squares are positive, black negative.
 
@@ -109,6 +122,7 @@ def hinton(
       axes: where.
       table: the matrix; what is not finite in it has no square.
       title: what it is; what a full square stands for is added to it.
+      room: squares that the number of a unit takes.
       last_row: what its last row is, if that is not one of the units.
       last_column: likewise.
     """
@@ -123,17 +137,20 @@ def hinton(
     axes.set_xlim(-0.7, columns - 0.3)
     axes.set_ylim(rows - 0.3, -0.7)
     axes.set_aspect("equal")
-    axes.set_xticks(*_unit_ticks(columns, last_column))
-    axes.set_yticks(*_unit_ticks(rows, last_row))
+    axes.set_xticks(*_unit_ticks(columns, room, last_column))
+    axes.set_yticks(*_unit_ticks(rows, room, last_row))
     axes.tick_params(length=0, labelsize=9)
     axes.spines[:].set_visible(False)
-    axes.set_title(f"{title} (full square: {number(full, 1)})", fontsize=11)
+    axes.set_title(f"{title} (full square: {number(full)})", fontsize=11)
 
 
-def _unit_ticks(count: int, last: str) -> tuple[list[int], list[str]]:
+def _unit_ticks(count: int, room: int, last: str) -> tuple[list[int], list[str]]:
     """Where the numbers of units stand, from 1, and the name of the last place if it is none."""
     units = count - bool(last)
-    apart = next(each for each in (1, 5, 10, 50, 100, units) if units <= NUMBERED * each)
+    steps = (1, 5, 10, 50, 100, max(units, room))
+    apart = next(each for each in steps if room <= each and units <= NUMBERED * each)
     places = sorted({0, *range(apart - 1, units, apart)})
+    if last:
+        places = [place for place in places if units - place >= 2 * room or room == 1]
     labels = [str(place + 1) for place in places]
     return ([*places, units], [*labels, last]) if last else (places, labels)
