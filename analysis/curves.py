@@ -86,6 +86,9 @@ def nll_curve(axes: Axes, run: Run) -> dict[str, Line2D]:
         name: axes.plot(steps, run.curves[name], line, color=colour, label=label)[0]
         for name, (label, colour, line) in shown.items()
     }
+    for name, drawn in lines.items():
+        if np.isfinite(run.curves[name]).sum() == 1:  # it diverged at once, and a line has two ends
+            drawn.set_marker("o")
     if "kept_at_step" in run.results:
         axes.axvline(run.results["kept_at_step"], color=style.GREY, lw=1, label="kept")
     curves = np.stack([run.curves[name] for name in shown])

@@ -1,5 +1,7 @@
 """What pictures call layers, units and numbers: one word for one thing."""
 
+import math
+
 
 def unit_of(layer: int, depth: int) -> str:
     """What a unit of a layer is called; of which layer too, if several are hidden.
@@ -22,4 +24,6 @@ def symbol_of(unit: int, layer: int, depth: int) -> str:
 
 def number(value: float, digits: int = 2) -> str:
     """A number as titles and keys show it: with decimals, or as a power of 10 where it is huge."""
+    if not math.isfinite(value):
+        return "unknown"
     return f"{value:.{digits}f}" if abs(value) < 1e4 else f"{value:.1e}".replace("e+0", "e")

@@ -49,7 +49,7 @@ def _as_list(
     if is_ranked:
         told, note = by_nll(studied, told), note or "the best first"
     unknown = len(studied.settings) - len(known)
-    notes = [title, note, f"{unknown} of which nothing is known left out" if unknown else ""]
+    notes = [title, note, f"without {unknown} of which nothing is known" if unknown else ""]
     shown = [studied.results["settings"][index] for index in told]
     size = (5 + 3.6 * len(measures), 1.6 + 0.28 * max(5, len(shown)))
     figure = Figure(figsize=size, layout="constrained")
