@@ -4,11 +4,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from analysis import style
 from analysis.material import Material
+from analysis.names import number
 from hmjax.store.runs import Run
+
+TICKED = 30  # times the floor, up to which an axis of NLL has ticks at round numbers
 
 
 def training_curves(run: Run, _: Material) -> Figure:
@@ -20,8 +23,8 @@ def training_curves(run: Run, _: Material) -> Figure:
         axes = figure.subplots()
         nll_curve(axes, run)
         last = run.curves[run.experiment.nll][run.at]
-        axes.set_title(f"Likelihood: NLL to {last:.2f} bits")
-        axes.legend(loc="upper right")
+        axes.set_title(f"Likelihood: NLL to {number(last)} bits")
+        axes.legend(loc="best")
         return figure
     figure = Figure(figsize=(11, 4.4), layout="constrained")
     nll, recovery = figure.subplots(1, 2)
@@ -31,8 +34,8 @@ def training_curves(run: Run, _: Material) -> Figure:
     floor = "" if results["entropy_bits"] is None else f", floor {results['entropy_bits']:.2f}"
     if run.experiment.task.has_held_out:
         floor = ", of images held out"
-    nll.set_title(f"Likelihood: NLL from {first:.1f} to {last:.2f} bits{floor}")
-    nll.legend(loc="upper right")
+    nll.set_title(f"Likelihood: NLL from {number(first, 1)} to {number(last)} bits{floor}")
+    nll.legend(loc="best")
 
     best, chance = results["direction_recovery_best_possible"], 1 / len(results["classes"])
     for y, label in ((chance, "chance"), (best, "best possible")):
@@ -83,23 +86,35 @@ def nll_curve(axes: Axes, run: Run) -> dict[str, Line2D]:
         name: axes.plot(steps, run.curves[name], line, color=colour, label=label)[0]
         for name, (label, colour, line) in shown.items()
     }
+    for name, drawn in lines.items():
+        if np.isfinite(run.curves[name]).sum() == 1:  # it diverged at once, and a line has two ends
+            drawn.set_marker("o")
     if "kept_at_step" in run.results:
         axes.axvline(run.results["kept_at_step"], color=style.GREY, lw=1, label="kept")
-    curves = [run.curves[name] for name in shown]
-    floor = min(map(np.nanmin, curves)) if unseen or entropy is None else entropy
+    curves = np.stack([run.curves[name] for name in shown])
+    floor = np.nanmin(curves) if unseen or entropy is None else entropy
+    highest = max(np.max(curves, where=np.isfinite(curves), initial=0), floor * 1.5)
+    room = (highest / floor) ** 0.08  # below the floor, for its name
+    lowest = floor / max(1.1, room)
     axes.set_yscale("log")
-    highest = max(run.curves["is_nll_bits"].max(), floor * 1.5)
-    axes.set_ylim(floor * 0.9, highest * 1.1)
+    axes.set_ylim(lowest, highest * 1.1)
     if floor == entropy:
         axes.axhline(entropy, color=style.GREY, linestyle=":")
-        axes.text(
-            steps[-1], entropy * 0.985, f"entropy of the data {entropy:.2f}", ha="right", va="top",
-            color="#555555",
+        axes.annotate(
+            f"entropy of the data {entropy:.2f}", (steps[-1], entropy), (0, -2),
+            textcoords="offset points", ha="right", va="top", color="#555555",
         )  # fmt: skip
-    ticks = (2, 3, 4, 5, 6, 8, 10, 15, 20, 25, 30, 40, 50, 70, 100, 150, 200, 300, 500, 1000)
-    axes.yaxis.set_major_locator(FixedLocator([t for t in ticks if floor * 0.9 < t < highest]))
+    if highest / floor > TICKED:  # some machines diverge
+        axes.yaxis.set_major_locator(LogLocator(numticks=8))
+    else:
+        ticks = (2, 3, 4, 5, 6, 8, 10, 15, 20, 25, 30, 40, 50, 70, 100, 150, 200, 300, 500, 1000)
+        axes.yaxis.set_major_locator(FixedLocator([t for t in ticks if lowest < t < highest]))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(_bits_tick))
     axes.set_ylabel("NLL (bits an image, log scale)")
     style.steps_axis(axes, steps)
     return lines
+
+
+def _bits_tick(bits: float, _: object) -> str:
+    return f"{bits:g}" if bits < 1e4 else f"$10^{{{np.log10(bits):.0f}}}$"

@@ -1,5 +1,6 @@
 """The animation: how the machine learns to dream."""
 
+import itertools
 from pathlib import Path
 
 import jax
@@ -10,66 +11,85 @@ from PIL import Image
 
 from analysis import style
 from analysis.curves import nll_curve
+from analysis.fields import drawn_by_units
 from analysis.material import Material
-from analysis.weights import fields
+from analysis.names import number
 from hmjax.store import files
 from hmjax.store.runs import Run
 
 FRAMES = 60
 SHOWN = 32
 UNITS = 24
+HELD = 2000  # milliseconds that the last frame stays
 
 
-def write(run: Run, material: Material, path: Path, *, fps: float) -> None:
+def write(run: Run, material: Material, path: Path, *, fps: float, of: str) -> None:
     """Writes a GIF of snapshots: fantasies, receptive fields, the curve so far.
 
-    Each snapshot has a frame, or `FRAMES` of them, evenly spaced from the first to the last.
+    Each snapshot has a frame, or those that `frames_of` chooses; the last is held.
 
     Args:
       run: a finished run.
       material: its samples.
       path: the file to write, whole or not at all.
       fps: frames a second.
+      of: what it is a picture of, to stand below it.
     """
-    colours = style.shown_colours(len(run.experiment.task.class_names))
+    task = run.experiment.task
+    colours = style.shown_colours(len(task.class_names))
     steps, nll = run.curves["step"], run.curves[run.experiment.nll]
+    chosen = frames_of(steps, FRAMES)
+    snapshots = [jax.tree.map(lambda leaf, i=i: leaf[i], run.snapshots) for i in chosen]
+    fields = np.stack([drawn_by_units(each, task.image_shape)[:UNITS] for each in snapshots])
+    limit = style.largest(fields)  # one scale for all frames, so that learning is seen
 
     def dreams(frame: int) -> np.ndarray:
         frames = [colours[what] for what in material.shown_dreams[frame, :SHOWN]]
         return style.mosaic(material.dreams[frame, :SHOWN], 4, frames=frames)
 
-    def drawn(frame: int) -> np.ndarray:
-        snapshot = jax.tree.map(lambda leaf: leaf[frame], run.snapshots)
-        draws, _ = fields(snapshot, run.experiment.task.image_shape)
-        return style.mosaic(draws[:UNITS], 4 if len(draws) > 4 else 2, cmap=style.SIGNED)
+    def drawn(place: int) -> np.ndarray:
+        columns = 4 if fields.shape[1] > 4 else 2
+        return style.mosaic(fields[place] / limit, columns, cmap=style.SIGNED)
 
-    figure = Figure(figsize=(10.4, 4.4), dpi=80, layout="constrained")
+    figure = Figure(figsize=(10.4, 4.9), dpi=80, layout="constrained")
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.35))
     dream_image = left.imshow(dreams(0), interpolation="nearest")
     field_image = middle.imshow(drawn(0), interpolation="nearest")
-    for axes, title in ((left, "fantasies"), (middle, "what hidden units draw")):
+    units = "hidden" if len(run.experiment.sizes) > 2 else "top"
+    for axes, title in ((left, "fantasies"), (middle, f"what {units} units draw")):
         style.bare(axes)
         axes.set_title(title)
+    style.signed_key(
+        figure, limit, "change of p(pixel on)", ax=middle, location="bottom", pad=0.03, aspect=25
+    )
     lines = nll_curve(right, run)
-    right.set_title("NLL: exact and sampled (dashed)")
+    ends = {
+        name: right.plot([], [], "o", color=line.get_color())[0] for name, line in lines.items()
+    }
+    right.set_title("NLL so far")
+    right.legend(handles=list(lines.values()), loc="best", fontsize=10)
+    if task.can_show:
+        style.shown_legend(figure, task)
     heading = figure.suptitle("Dreams while learning")
+    figure.text(0.995, 0.012, of, ha="right", va="bottom", fontsize=9, color="#555555")
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     figure.set_layout_engine(None)  # laid out once, for all frames alike
 
     # Only what changes is drawn for each frame, on a copy of what does not.
-    moving = (dream_image, field_image, *lines.values(), heading)
+    moving = (dream_image, field_image, *lines.values(), *ends.values(), heading)
     for artist in moving:
         artist.set_animated(True)
     canvas.draw()
     still = canvas.copy_from_bbox(figure.bbox)
     frames = []
-    for frame in np.linspace(0, len(steps) - 1, min(len(steps), FRAMES)).round().astype(int):
+    for place, frame in enumerate(chosen):
         dream_image.set_data(dreams(frame))
-        field_image.set_data(drawn(frame))
+        field_image.set_data(drawn(place))
         for curve, line in lines.items():
             line.set_data(steps[: frame + 1], run.curves[curve][: frame + 1])
-        heading.set_text(f"Dreams after {steps[frame]:,} steps: NLL {nll[frame]:.2f} bits")
+            ends[curve].set_data(steps[[frame]], run.curves[curve][[frame]])
+        heading.set_text(f"Dreams after {steps[frame]:,} steps: NLL {number(nll[frame])} bits")
         canvas.restore_region(still)
         for artist in moving:
             figure.draw_artist(artist)
@@ -80,6 +100,32 @@ def write(run: Run, material: Material, path: Path, *, fps: float) -> None:
             format="gif",
             save_all=True,
             append_images=frames[1:],
-            duration=1000 / fps,
+            duration=[1000 / fps] * (len(frames) - 1) + [HELD],
             loop=0,
         )
+
+
+def frames_of(steps: np.ndarray, most: int) -> np.ndarray:
+    """Chooses evaluations to be frames: evenly in the logarithm of the step, as the axis has it.
+
+    Evaluations are closer early, where most is learned: those stay in, late ones are thinned out.
+
+    Args:
+      steps: the step of each evaluation, from 0.
+      most: frames that there may be, at least 3.
+
+    Returns:
+      Indices, all if there are no more than `most`; otherwise with the first and the last.
+    """
+    if len(steps) <= most:
+        return np.arange(len(steps))
+    log_steps = np.log(steps[1:])
+
+    def nearest(count: int) -> np.ndarray:
+        wanted = np.linspace(log_steps[0], log_steps[-1], count)
+        place = np.searchsorted((log_steps[:-1] + log_steps[1:]) / 2, wanted)
+        return np.array([0, *np.unique(place + 1)])
+
+    # Several of what is wanted can be nearest to one evaluation, so that more may be asked for.
+    count = next(n for n in itertools.count(most) if len(nearest(n)) > most)
+    return nearest(count - 1)

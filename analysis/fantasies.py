@@ -1,9 +1,10 @@
 """Pictures of what the machine draws: fantasies, free and with the top held, reconstructions."""
 
+import textwrap
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from analysis import style
 from analysis.material import FANTASIES, Material
@@ -24,11 +25,11 @@ def generated_samples(run: Run, material: Material) -> Figure:
     if not run.experiment.task.can_show:
         figure.suptitle(f"{FANTASIES} fantasies of {run.experiment.name}")
         return figure
-    figure.suptitle(
-        f"{FANTASIES} fantasies. Of {run.experiment.evaluation.fantasies:,} more: "
-        + ", ".join(f"{share:.0%} {name}" for name, share in shares.items())
+    title = f"{FANTASIES} fantasies. Of {run.experiment.evaluation.fantasies:,} more: " + ", ".join(
+        f"{share:.0%} {name}" for name, share in shares.items()
     )
-    _legend(figure, run)
+    figure.suptitle(textwrap.fill(title, 75))
+    style.shown_legend(figure, run.experiment.task)
     return figure
 
 
@@ -46,7 +47,7 @@ def nearest_images(run: Run, material: Material) -> Figure:
     for line, axes in enumerate(figure.subplots(3, 1)):
         part = slice(8 * line, 8 * line + 8)
         picture = _pairs(axes, fantasies[part], like[part], ["fantasy", "nearest"])
-        places = (np.arange(8) + 0.5) * picture.shape[1] / 8
+        places = (np.arange(8) + 0.5) * (picture.shape[1] + 1) / 8 - 1
         axes.set_xticks(places, [f"{apart:.0f}" for apart in pixels[part]])
     copies = int((pixels == 0).sum())
     figure.suptitle(
@@ -86,31 +87,33 @@ def layer3_selectivity(run: Run, material: Material) -> Figure:
     rows = [*range(tops), len(shown) - 1]
     labels = [f"$t_{{{k + 1}}}$" for k in range(tops)] + ["all off"]
 
-    figure = Figure(figsize=(12, 0.8 + 2.6 * _aspect(run) * len(rows)), layout="constrained")
-    left, right = figure.subfigures(1, 2, squeeze=False)[0]
-    bars = left.subplots()
-    width = 0.8 / (len(names) - 2)
-    for k, name in enumerate(names[:-2]):
-        x = np.arange(len(rows)) + (k - (len(names) - 3) / 2) * width
-        drawn = bars.bar(x, shown[rows, k], width * 0.95, color=colours[k], label=name)
-        bars.bar_label(drawn, fmt="%.2f", fontsize=9)
-    bars.set_xticks(range(len(rows)), labels)
-    bars.set_xlabel("top unit that is on, the others off")
-    bars.set_ylabel("probability that a fantasy shows it")
-    bars.set_ylim(0, max(0.3, 1.12 * shown[rows][:, :-2].max()))
+    # Each row holds the bars of a top unit and, beside them, what they are the shares of.
+    height = max(0.85 * _aspect(run), 0.25 + 0.22 * (len(names) - 2))
+    figure = Figure(figsize=(12, 1.5 + height * len(rows)), layout="constrained")
+    grid = figure.subplots(len(rows), 2, width_ratios=(2, 3), squeeze=False)
+    reach = 1.18 * max(0.25, shown[rows][:, :-2].max())
+    for (bars, images), row, label in zip(grid, rows, labels, strict=True):
+        drawn = bars.barh(names[:-2], shown[row, :-2], 0.85, color=colours)
+        bars.bar_label(drawn, fmt="%.2f", fontsize=9, padding=3)
+        bars.set_xlim(0, reach)
+        bars.invert_yaxis()
+        bars.set_yticks([])
+        bars.set_ylabel(label, rotation=0, ha="right", va="center")
+        bars.tick_params(labelbottom=row == rows[-1])
+        what = material.shown_given_top[row, :GALLERY]
+        _gallery(images, run, material.given_top[row, :GALLERY], what, columns=16)
+    grid[-1, 0].set_xlabel("probability that a fantasy shows it")
     selectivity = run.results["selectivity_exact"]
+    moves = ""
     if selectivity is not None and None not in selectivity:
         strongest = max(selectivity, key=abs)
-        bars.set_title(f"P({names[-3]}) moves by up to {strongest:+.2f}")
-
-    galleries = right.subplots(len(rows), 1, squeeze=False)[:, 0]
-    for axes, row, label in zip(galleries, rows, labels, strict=True):
-        images, what = material.given_top[row, :GALLERY], material.shown_given_top[row, :GALLERY]
-        _gallery(axes, run, images, what, columns=8)
-        axes.set_ylabel(label, rotation=0, ha="right", va="center")
+        moves = f"\nP({names[-3]}) moves by up to {strongest:+.2f} from where all are off"
     kind = run.experiment.task.class_kind
-    figure.suptitle(f"Is a top unit selective for {kind}? What fantasies show with it alone on")
-    _legend(figure, run)
+    first = f"; the first {tops} of {len(shown) - 1}" if tops < len(shown) - 1 else ""
+    figure.suptitle(
+        f"Is a top unit selective for {kind}? What fantasies show with it alone on{first}{moves}"
+    )
+    style.shown_legend(figure, run.experiment.task)
     return figure
 
 
@@ -151,10 +154,3 @@ def _gallery(axes: Axes, run: Run, images: np.ndarray, shown: np.ndarray, *, col
     picture = style.mosaic(images, columns, frames=[colours[what] for what in shown])
     axes.imshow(picture, interpolation="nearest")
     style.bare(axes)
-
-
-def _legend(figure: Figure, run: Run) -> None:
-    names = shown_names(run.experiment.task)
-    colours = style.shown_colours(len(names) - 2)
-    handles = [Patch(color=c, label=name) for c, name in zip(colours, names, strict=True)]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(names))

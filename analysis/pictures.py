@@ -5,7 +5,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from analysis import curves, dream, fantasies, style, weights
+from analysis import curves, dream, fantasies, fields, nets, style, weights
 from analysis.material import Material, gather
 from hmjax.runtime.ambient import own_settings
 from hmjax.store.runs import Run
@@ -16,11 +16,12 @@ Picture = Callable[[Run, Material], Figure]
 PICTURES: dict[str, Picture] = {
     "training_curves": curves.training_curves,
     "layer3_selectivity": fantasies.layer3_selectivity,
-    "layer2_receptive_fields": weights.layer2_receptive_fields,
+    "layer2_receptive_fields": fields.layer2_receptive_fields,
     "generated_samples": fantasies.generated_samples,
     "reconstructions": fantasies.reconstructions,
+    "nets": nets.nets,
     "weights": weights.weights,
-    "hidden_units": weights.hidden_units,
+    "hidden_units": fields.hidden_units,
 }
 """Every picture by the name of its file. One more is a function and a line here."""
 
@@ -68,5 +69,5 @@ def draw_all(run: Run, *, fps: float) -> Path:
     named = f"{experiment.name}, {'-'.join(map(str, experiment.sizes))}, {which}"
     for name, picture in of(run).items():
         style.save(picture(run, material), folder / f"{name}.png", named)
-    dream.write(run, material, folder / MOVIE, fps=fps)
+    dream.write(run, material, folder / MOVIE, fps=fps, of=named)
     return folder

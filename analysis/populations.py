@@ -1,30 +1,29 @@
 """The pictures of a study: what seeds have in common, and how far they differ."""
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from analysis import style
+from analysis.names import number
 from analysis.panels import (
     PANELS,
-    colour_of,
+    best_of,
     draw_panels,
-    draw_share,
     label_of_nll,
+    label_outer,
+    panel_title,
     settings_told,
     settings_with_nll,
 )
+from analysis.sweep import sweep
 from analysis.symmetry import selectivity_distribution, symmetry_breaking, time_to_break
 from hmjax import machine
 from hmjax.runtime.ambient import own_settings
 from hmjax.runtime.cipher import key_of
 from hmjax.store.studies import FinishedStudy
-from hmjax.tasks import shown_names
 
 SHOWN = 24  # fantasies of a machine in the gallery
 
@@ -71,8 +70,9 @@ def draw_all(studied: FinishedStudy) -> Path:
 
 def population_curves(studied: FinishedStudy) -> Figure:
     """The NLL of every seed against steps, with its median, its quartiles and the floor."""
-    shown = settings_with_nll(studied)[:PANELS]
+    shown, note = best_of(studied, settings_with_nll(studied), PANELS)
     figure, panels = draw_panels(len(shown))
+    floors, highest, ends = [], [], []
     for index, axes in zip(shown, panels, strict=True):
         mine = (studied.rows["setting"] == index) & ~studied.rows["diverged"]
         nll = studied.curves[studied.settings[index].experiment.nll][:, mine]
@@ -87,35 +87,24 @@ def population_curves(studied: FinishedStudy) -> Figure:
         if floor is None or studied.study.experiment.task.has_held_out:
             floor = np.nanmin(nll)
         else:
-            axes.axhline(floor, color=style.GREY, ls=":", label=f"entropy of the data {floor:.2f}")
-        axes.set_ylim(floor - 0.3, max(floor + 1, np.nanquantile(nll[1:], 0.995) + 0.3))
-        axes.set_title(f"{studied.settings[index].name or 'all seeds'}: median {middle[-1]:.2f}")
-        style.steps_axis(axes, steps)
-        axes.set_ylabel(label_of_nll(studied, index))
-    panels[0].legend(loc="upper right")
-    figure.suptitle(
-        f"{studied.results['seeds']} seeds{' at each setting' if len(shown) > 1 else ''}, "
-        "each a thin line"
-    )
-    return figure
-
-
-def sweep(studied: FinishedStudy) -> Figure:
-    """What the settings come to: a heat map over two swept options, else points with quartiles."""
-    options = list(studied.study.swept().items())
-    measures = [("nll", "median NLL (bits)")]
-    if settings_told(studied, "broken_share"):
-        measures.append(("broken_share", "share that broke the symmetry"))
-    figure = Figure(figsize=(5.6 * len(measures), 5), layout="constrained")
-    panels = figure.subplots(1, len(measures), squeeze=False)[0]
-    for axes, (name, label) in zip(panels, measures, strict=True):
-        summaries = studied.results["settings"]
-        if len(options) == 2:
-            _heat_map(figure, axes, summaries, options, name)
-        else:
-            _points(axes, summaries, name, label)
-        axes.set_title(label)
-    figure.suptitle(f"{studied.results['seeds']} seeds at each setting")
+            axes.axhline(floor, color=style.GREY, ls=":", label="entropy of the data")
+        # Where some seeds go astray, the axis ends at what they began with.
+        highest.append(min(np.nanquantile(nll[1:], 0.995), max(np.nanmax(nll[0]), floor + 1)))
+        floors.append(floor)
+        ends.append(middle[-1])
+        name = studied.settings[index].name or "all seeds"
+        axes.set_title(panel_title(name, f"median {number(middle[-1])} bits"))
+    panels[0].set_ylim(min(floors) - 0.3, max(highest) + 0.3)
+    for axes, end in zip(panels, ends, strict=True):
+        if end > max(highest) + 0.3:
+            axes.text(0.5, 0.5, "beyond this scale", transform=axes.transAxes, ha="center")
+    style.steps_axis(panels[0], studied.curves["step"])
+    label_outer(panels, panels[0].get_xlabel(), label_of_nll(studied, shown[0]))
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    each = " at each setting" if len(shown) > 1 else ""
+    title = f"{studied.results['seeds']} seeds{each}, each a thin line"
+    figure.suptitle(f"{title}; {note}" if note else title)
     return figure
 
 
@@ -146,18 +135,21 @@ def confusion(studied: FinishedStudy) -> Figure:
 
 def gallery(studied: FinishedStudy) -> Figure:
     """Fantasies of the best, the median and the worst machine of each setting."""
-    shown = settings_with_nll(studied)[: PANELS // 2]
+    shown, note = best_of(studied, settings_with_nll(studied), PANELS // 2)
     task = studied.study.experiment.task
     colours = style.shown_colours(len(task.class_names))
     ends = {"best": "best", "middle": "median", "worst": "worst"}
     rows, columns = task.image_shape
     aspect = 3 * (rows + 3) / (8 * (columns + 3))
-    figure = Figure(figsize=(13, 0.6 + len(shown) * (0.45 + 12.4 / 3 * aspect)))
+    names = [studied.settings[index].name.replace(", ", "\n") for index in shown]
+    heights = [max(12.4 / 3 * aspect, 0.17 * (1 + name.count("\n"))) for name in names]
+    figure = Figure(figsize=(14.5 if any(names) else 13, 1.2 + sum(heights) + 0.45 * len(shown)))
     figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.03)
-    grid = figure.subplots(len(shown), 3, squeeze=False)
-    for index, line in zip(shown, grid, strict=True):
+    grid = figure.subplots(len(shown), 3, squeeze=False, height_ratios=heights)
+    for index, name, line in zip(shown, names, grid, strict=True):
         summary = studied.results["settings"][index]
         spread = summary[summary["nll"]]
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=10)
         for axes, (end, label) in zip(line, ends.items(), strict=True):
             style.bare(axes)
             which = spread[end]
@@ -169,62 +161,10 @@ def gallery(studied: FinishedStudy) -> Figure:
             pixels = np.asarray(images).reshape(-1, *task.image_shape)
             picture = style.mosaic(pixels, 8, frames=frames)
             axes.imshow(picture, interpolation="nearest")
-            name = studied.settings[index].name
-            axes.set_title(
-                f"{f'{name}: ' if name else ''}{label}, {which['value']:.2f} bits "
-                f"(seed {which['seed']})",
-                fontsize=10,
-            )
+            title = f"{label}: seed {which['seed']}, {number(which['value'])} bits"
+            axes.set_title(title, fontsize=10)
     if task.can_show:
-        named = zip(colours, shown_names(task), strict=True)
-        handles = [Patch(color=colour, label=name) for colour, name in named]
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-    figure.suptitle("What the best, the median and the worst machine dream, by NLL")
+        style.shown_legend(figure, task)
+    title = "What the best, the median and the worst machine dream, by NLL"
+    figure.suptitle(f"{title}; {note}" if note else title)
     return figure
-
-
-def _heat_map(figure: Figure, axes: Axes, summaries: list[dict], options: list, name: str) -> None:
-    (down, down_values), (across, across_values) = options
-    values = np.array([_value(summary, name) for summary in summaries], float)
-    grid = values.reshape(len(down_values), len(across_values))
-    image = axes.imshow(grid, cmap="cividis", aspect="auto")
-    middle = (np.nanmin(grid) + np.nanmax(grid)) / 2
-    for (i, j), value in np.ndenumerate(grid):
-        colour = "black" if value > middle else "white"
-        axes.text(
-            j,
-            i,
-            "-" if math.isnan(value) else f"{value:.2f}",
-            ha="center",
-            va="center",
-            color=colour,
-        )
-    axes.set_xticks(range(len(across_values)), [f"{value:g}" for value in across_values])
-    axes.set_yticks(range(len(down_values)), [f"{value:g}" for value in down_values])
-    axes.set_xlabel(across.removeprefix("sweep."))
-    axes.set_ylabel(down.removeprefix("sweep."))
-    figure.colorbar(image, ax=axes, shrink=0.85)
-
-
-def _points(axes: Axes, summaries: list[dict], name: str, label: str) -> None:
-    for index, summary in enumerate(summaries):
-        value = _value(summary, name)
-        if math.isnan(value):
-            continue
-        low, high = (
-            summary["broken_interval"]
-            if name == "broken_share"
-            else (summary[summary["nll"]]["p25"], summary[summary["nll"]]["p75"])
-        )
-        draw_share(axes, index, value, [low, high], colour_of(index, len(summaries)), "o")
-    names = [summary["name"].replace(", ", "\n") for summary in summaries]
-    axes.set_xlim(-0.6, len(summaries) - 0.4)
-    axes.set_xticks(range(len(summaries)), names, rotation=90 if len(summaries) > 8 else 0)
-    what = "95% interval" if name == "broken_share" else "quartiles"
-    axes.set_ylabel(f"{label.split(' (')[0]}, {what}")
-
-
-def _value(summary: dict, name: str) -> float:
-    value = summary[summary["nll"]] if name == "nll" else summary[name]
-    value = value["median"] if isinstance(value, dict) else value
-    return math.nan if value is None else value

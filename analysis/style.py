@@ -1,18 +1,25 @@
 """How pictures look: colours, fonts, mosaics of small images."""
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from analysis.names import number
 from hmjax.store import files
+from hmjax.tasks import Task, shown_names
 
 _OURS = {
     "font.size": 11,
@@ -45,12 +52,46 @@ GREY = "#8C8C8C"
 SIGNED = "PuOr"
 """A colour map for values of either sign: orange below zero, purple above, white at it."""
 
+SIGNED_LINES = ListedColormap(
+    matplotlib.colormaps[SIGNED](np.concatenate([np.linspace(0, 0.3, 64), np.linspace(0.7, 1, 64)]))
+)
+"""The same for thin lines on white, which could not be seen if they were pale."""
+
 _CLASSES = (BLUE, VERMILLION, GREEN, ORANGE, "#56B4E9", "#F0E442")
 
 
 def shown_colours(classes: int) -> list[str]:
     """A colour for each thing that `Task.shows` tells apart: the classes, several, none."""
     return [_CLASSES[k % len(_CLASSES)] for k in range(classes)] + [PURPLE, "#D0D0D0"]
+
+
+def shown_legend(figure: Figure, task: Task) -> None:
+    """Says below a picture which frame colour stands for what an image shows."""
+    names = shown_names(task)
+    colours = shown_colours(len(names) - 2)
+    handles = [Patch(color=c, label=name) for c, name in zip(colours, names, strict=True)]
+    inches = 0.65 + 0.085 * max(map(len, names))  # that one takes
+    lines = math.ceil(len(names) * inches / figure.get_figwidth())
+    columns = math.ceil(len(names) / lines)
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+
+
+def largest(values: np.ndarray) -> float:
+    """The largest size among finite values, or 1 if all are 0: the end of a colour scale."""
+    return float(np.abs(values[np.isfinite(values)]).max(initial=0)) or 1.0
+
+
+def signed_key(
+    figure: Figure, limit: float, label: str, cmap: str | Colormap = SIGNED, **where: Any
+) -> None:
+    """A key to the colours of values from `-limit` to `limit`, placed as `Figure.colorbar` does."""
+    shown = ScalarMappable(Normalize(-limit, limit), cmap)
+    bar = figure.colorbar(shown, label=label, ticks=[-limit, 0, limit], **where)
+    bar.set_ticklabels([number(-limit), "0", number(limit)])
+    if bar.orientation == "horizontal":  # within its length, as others may be beside it
+        first, _, last = bar.ax.get_xticklabels()
+        first.set_horizontalalignment("left")
+        last.set_horizontalalignment("right")
 
 
 def many(count: int) -> list[str]:

@@ -15,7 +15,7 @@ from PIL import Image
 import configs
 import hmjax
 import run
-from analysis import table
+from analysis import dream, table
 from commands.arguments import parse_named, with_rule
 from commands.naming import differing
 from commands.train import Train
@@ -26,6 +26,7 @@ PICTURES = [
     "layer2_receptive_fields",
     "generated_samples",
     "reconstructions",
+    "nets",
     "weights",
     "hidden_units",
 ]
@@ -90,6 +91,8 @@ def test_figures_draws_again_without_training(tmp_path, capsys, monkeypatch):
     with Image.open(folder / "figures" / "dream.gif") as image:
         assert image.info["duration"] == 50
         assert image.n_frames == 3
+        image.seek(2)
+        assert image.info["duration"] == dream.HELD
     assert run.main(["resume", str(folder)]) == 0
     assert "is finished" in capsys.readouterr().out
 

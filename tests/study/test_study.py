@@ -15,6 +15,7 @@ from PIL import Image
 import configs
 import hmjax
 import run
+from analysis import populations
 from hmjax import settings
 from hmjax.store import checkpoints, studies, work
 from hmjax.study import sweeps
@@ -122,6 +123,18 @@ def test_every_picture_is_drawn(swept):
     for name, path in pictures.items():
         with Image.open(path) as image:
             assert len(set(image.convert("L").tobytes())) > 8, f"{name} is blank"
+
+
+def test_a_picture_shows_the_best_settings_and_says_so_where_not_all_fit(swept, monkeypatch):
+    studied = studies.read(swept)
+    monkeypatch.setattr(populations, "PANELS", 2)
+    figure = populations.population_curves(studied)
+    assert figure.get_suptitle().endswith("the best 2 of 4 settings by median NLL")
+    summaries = studied.results["settings"]
+    best = sorted(summaries, key=lambda each: each[each["nll"]]["median"])[:2]
+    titles = [axes.get_title() for axes in figure.axes]
+    for title, summary in zip(titles, best, strict=True):
+        assert title.startswith(summary["name"])
 
 
 def test_replay_trains_a_member_to_the_same_bits(swept, tmp_path, capsys):
