@@ -9,15 +9,15 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 from analysis import style
 from analysis.material import Material
 from analysis.names import number
+from hmjax.measures.table import ends_of
 from hmjax.store.runs import Run
 
 TICKED = 30  # times the floor, up to which an axis of NLL has ticks at round numbers
 
 
 def training_curves(run: Run, _: Material) -> Figure:
-    """NLL and direction recovery against steps, with their floor, chance and best possible."""
-    results, steps = run.results, run.curves["step"]
-    kind = run.experiment.task.class_kind
+    """NLL and balanced accuracy against steps, with their floor, chance and best possible."""
+    results = run.results
     if len(results["classes"]) == 1:
         figure = Figure(figsize=(7, 4.4), layout="constrained")
         axes = figure.subplots()
@@ -37,28 +37,58 @@ def training_curves(run: Run, _: Material) -> Figure:
     nll.set_title(f"Likelihood: NLL from {number(first, 1)} to {number(last)} bits{floor}")
     nll.legend(loc="best")
 
-    best, chance = results["direction_recovery_best_possible"], 1 / len(results["classes"])
-    for y, label in ((chance, "chance"), (best, "best possible")):
-        recovery.axhline(y, color=style.GREY, linestyle=":")
-        recovery.text(steps[-1], y + 0.008, f"{label} {y:.3f}", ha="right", color="#555555")
-    for name, label, colour, line in (
-        ("direction_recovery_posterior", "generative posterior, exact", style.GREEN, "-"),
-        ("direction_recovery_exact", "recognition net, exact", style.VERMILLION, "-"),
-        ("direction_recovery", "recognition net, sampled", style.VERMILLION, ":"),
-    ):
-        if np.isfinite(run.curves[name]).any():
-            recovery.plot(steps, run.curves[name], line, color=colour, label=label)
-    reached = results["direction_recovery_exact"]
-    if reached is None:
-        reached = results["direction_recovery"]
-    of_best = "" if reached is None else f": {reached:.3f} of {best:.3f}"
-    recovery.set_title(f"{kind.capitalize()} recovery by the top units{of_best}")
-    recovery.set_ylabel("share of images named correctly")
-    recovery.set_ylim(max(0, chance - 0.05), max(1.03, best + 0.06))
+    recovery_curves(recovery, run)
     lines = recovery.get_legend_handles_labels()
-    figure.legend(*lines, loc="outside lower right", ncols=len(lines[0]))
-    style.steps_axis(recovery, steps)
+    figure.legend(
+        *lines, loc="outside lower right", ncols=4 if len(lines[0]) <= 4 else 3, fontsize=10
+    )
     return figure
+
+
+def recovery_curves(axes: Axes, run: Run) -> None:
+    """The balanced accuracy against steps, with chance, the best possible and what noise gives.
+
+    Beside it stands the published recovery where classes have unequal shares, and so others of
+    both. It stands alone in folders from before there were balanced measures.
+    """
+    task, steps = run.experiment.task, run.curves["step"]
+    shown = {
+        "_posterior": ("generative posterior, exact", style.GREEN, "-"),
+        "_exact": ("recognition net, exact", style.VERMILLION, "-"),
+        "": ("recognition net, sampled", style.VERMILLION, ":"),
+    }
+    is_balanced = bool(np.isfinite(run.curves["balanced_accuracy"]).any())
+    measure = "balanced_accuracy" if is_balanced else "direction_recovery"
+    drawn = {f"{measure}{end}": how for end, how in shown.items()}
+    if is_balanced:
+        null = "balanced_accuracy_null" + "_exact" * run.experiment.is_exact
+        drawn[null] = ("95% of shuffled labels stay below", style.GREY, "--")
+        if np.ptp(task.class_shares) > 1e-6:
+            published = "direction_recovery" + "_exact" * run.experiment.is_exact
+            drawn[published] = ("recognition net, as published", style.BLUE, "-.")
+    drawn = {name: how for name, how in drawn.items() if np.isfinite(run.curves[name]).any()}
+    for name, (label, colour, line) in drawn.items():
+        axes.plot(steps, run.curves[name], line, color=colour, label=label)
+    chance, best = ends_of(measure, task)
+    for y, label in ((chance, "chance"), (best, "best\npossible")):
+        axes.axhline(y, color=style.GREY, linestyle=":")
+        axes.annotate(
+            f"{label}\n{y:.3f}",
+            (1.02, y),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize=10,
+            color="#555555",
+        )
+    ends = (run.results[f"{measure}{end}"] for end in ("_exact", ""))
+    reached = next((end for end in ends if end is not None), None)
+    of_best = "" if reached is None else f": {reached:.3f} of {best:.3f}"
+    what = "balanced accuracy" if is_balanced else "recovery"
+    axes.set_title(f"{task.class_kind.capitalize()} by the top units, {what}{of_best}")
+    axes.set_ylabel("share named correctly" + ", classes alike" * is_balanced)
+    lowest = min([chance, *(np.nanmin(run.curves[name]) for name in drawn)])
+    axes.set_ylim(max(0, lowest - 0.05), 1.03)
+    style.steps_axis(axes, steps)
 
 
 def nll_curve(axes: Axes, run: Run) -> dict[str, Line2D]:

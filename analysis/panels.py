@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from analysis import style
 from hmjax.store.studies import FinishedStudy
@@ -168,10 +169,10 @@ def label_ends(
         axes.text(1.08, place, name, transform=across, ha="left", va="center", fontsize=9)
 
 
-def draw_legend(figure: Figure, names: list[str]) -> None:
-    """A legend below the panels."""
-    columns = max(1, 100 // (max(map(len, names)) + 8))
-    figure.legend(loc="outside lower center", ncols=columns, fontsize=10)
+def draw_legend(figure: Figure, handles: list[Line2D]) -> None:
+    """A legend of these below the panels."""
+    columns = max(1, 100 // (max(len(str(each.get_label())) for each in handles) + 8))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=10)
 
 
 ABOVE: dict[str, Any] = {
@@ -192,10 +193,11 @@ def draw_share(
     label: str | None = None,
     *,
     is_across: bool = False,
+    **marker_style: Any,
 ) -> None:
     """A value with its interval, at one place of the axes: up and down, or across."""
     value = x if is_across else y
     ends = [[max(0.0, value - interval[0])], [max(0.0, interval[1] - value)]]
     across, up = (ends, None) if is_across else (None, ends)
-    how = {"fmt": marker, "color": colour, "capsize": 4, "markersize": 7}
+    how = {"fmt": marker, "color": colour, "capsize": 4, "markersize": 7} | marker_style
     axes.errorbar([x], [y], up, across, label=label, **how)

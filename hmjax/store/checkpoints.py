@@ -9,8 +9,9 @@ import numpy as np
 
 from hmjax.errors import InvalidInput
 from hmjax.experiment import Experiment
+from hmjax.measures import Measures
+from hmjax.measures.table import MEASURES
 from hmjax.store import files
-from hmjax.store.folders import with_newer
 from hmjax.study.sweeps import Part
 from hmjax.training.progress import Progress, Record, alone, population_of_one, template_of
 
@@ -70,3 +71,20 @@ def restore(
         raise InvalidInput(f"{path}: its curves and snapshots differ in length")
     seconds = float(checkpoint.get("total_seconds", 0.0))
     return (population_of_one(progress) if of_run else progress), seconds
+
+
+def with_newer(arrays: Mapping[str, np.ndarray], like: Measures, within: str = "") -> dict:
+    """Arrays of curves, with NaN in place of measures that an earlier schema did not know.
+
+    Args:
+      arrays: by name; what else is among them stays as it is.
+      like: the shapes of the curves.
+      within: what stands before the names of curves.
+    """
+    evaluations = len(arrays.get(f"{within}step", ()))
+    newer = {
+        f"{within}{name}": np.full((evaluations, *leaf.shape[1:]), np.nan, leaf.dtype)
+        for name, leaf in like.items()
+        if name in MEASURES and MEASURES[name].since > 1
+    }
+    return newer | dict(arrays)

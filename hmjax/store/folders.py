@@ -12,8 +12,6 @@ import numpy as np
 
 from hmjax.errors import InvalidInput, require
 from hmjax.experiment import Experiment
-from hmjax.measures import Measures
-from hmjax.measures.table import MEASURES
 from hmjax.settings import SCHEMA, from_json, schema_of, to_json
 from hmjax.store import files
 from hmjax.store.environment import environment, fingerprint
@@ -225,23 +223,6 @@ def carry_on(
     finally:
         write(progress)
     return progress
-
-
-def with_newer(arrays: Mapping[str, np.ndarray], like: Measures, within: str = "") -> dict:
-    """Arrays of curves, with NaN in place of measures that an earlier schema did not know.
-
-    Args:
-      arrays: by name; what else is among them stays as it is.
-      like: the shapes of the curves.
-      within: what stands before the names of curves.
-    """
-    evaluations = len(arrays.get(f"{within}step", ()))
-    newer = {
-        f"{within}{name}": np.full((evaluations, *leaf.shape[1:]), np.nan, leaf.dtype)
-        for name, leaf in like.items()
-        if name in MEASURES and MEASURES[name].since > 1
-    }
-    return newer | dict(arrays)
 
 
 def plain(value: Any) -> Any:

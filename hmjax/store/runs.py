@@ -24,6 +24,7 @@ from hmjax.machine import Params
 from hmjax.measures import Measures
 from hmjax.measures.table import MEASURES
 from hmjax.store import files, folders, seal
+from hmjax.store.checkpoints import with_newer
 from hmjax.study.about import about
 from hmjax.tasks import shown_names
 from hmjax.training import loop
@@ -110,7 +111,7 @@ def read(folder: str | os.PathLike[str]) -> Run:
     results = read_results(folder, experiment)
     path = folder / "metrics.npz"
     template = template_of(experiment, None, EVERYTHING)
-    arrays = folders.with_newer(files.read_arrays(path), template.curves)
+    arrays = with_newer(files.read_arrays(path), template.curves)
     curves = files.restore(path, arrays, template.curves)
     evaluations = len(curves["step"])
     path = folder / "snapshots.npz"
