@@ -70,8 +70,7 @@ def write(run: Run, material: Material, path: Path, *, fps: float, of: str) -> N
     right.legend(handles=list(lines.values()), loc="best", fontsize=10)
     if task.can_show:
         style.shown_legend(figure, task)
-    heading = figure.suptitle("Dreams while learning")
-    figure.text(0.995, 0.012, of, ha="right", va="bottom", fontsize=9, color="#555555")
+    heading = figure.suptitle(f"Dreams while learning\n{of}", fontsize=12)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     figure.set_layout_engine(None)  # laid out once, for all frames alike
@@ -89,7 +88,8 @@ def write(run: Run, material: Material, path: Path, *, fps: float, of: str) -> N
         for curve, line in lines.items():
             line.set_data(steps[: frame + 1], run.curves[curve][: frame + 1])
             ends[curve].set_data(steps[[frame]], run.curves[curve][[frame]])
-        heading.set_text(f"Dreams after {steps[frame]:,} steps: NLL {number(nll[frame])} bits")
+        so_far = f"Dreams after {steps[frame]:,} steps: NLL {number(nll[frame])} bits"
+        heading.set_text(f"{so_far}\n{of}")
         canvas.restore_region(still)
         for artist in moving:
             figure.draw_artist(artist)
