@@ -116,7 +116,7 @@ class Tees(Sampled, Settings):
         return np.stack(images)
 
     def support(self) -> Support:
-        """Every image with its probability; 949 images at the default settings."""
+        """Every image with its probability; 804 images at the default settings."""
         return _support(self)
 
     def shows(self, probability: jax.Array) -> jax.Array:
