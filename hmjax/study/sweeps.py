@@ -128,7 +128,11 @@ class Setting(NamedTuple):
 
 def named(values: Mapping[str, Any]) -> str:
     """Values by option, for people."""
-    return ", ".join(f"{option.removeprefix('sweep.')} {value}" for option, value in values.items())
+    shown = {
+        option.removeprefix("sweep."): f"{value:.10g}" if isinstance(value, float) else str(value)
+        for option, value in values.items()
+    }
+    return ", ".join(f"{option} {value}" for option, value in shown.items())
 
 
 class Part(NamedTuple):
