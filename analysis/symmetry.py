@@ -86,8 +86,8 @@ def symmetry_breaking(studied: FinishedStudy) -> Figure:
                 x = tops.index(top) - 0.22
                 share = hits / trials
                 draw_share(axes, x, share, wilson(hits, trials), style.GREY, "s")
-                text = f"hinton-problems:\n{hits} of {trials}"
-                axes.annotate(text, (x, share), (-8, 10), **(ABOVE | {"ha": "right"}))
+                text = f"hinton-problems: {hits} of {trials}"
+                axes.annotate(text, (x, share), (10, 4), **ABOVE)
     axes.set_xticks(range(len(tops)), [str(top) for top in tops])
     axes.set_xlim(-0.9, len(tops) - 0.3)
     axes.set_ylim(-0.03, 1.08)
