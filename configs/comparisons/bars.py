@@ -31,7 +31,7 @@ comparison = Comparison(
         Arm("the recipe (bars_best)", Study(bars_best.experiment)),
         Arm("the same, longer", Study(LONG)),
     ),
-    measures=("kl", "causes", "recovery"),
+    measures=("kl", "causes", "balanced"),
     goals=(
         Goal("the recipe (bars_best)", "kl", "median", 0.008),
         Goal("the same, longer", "kl", "median", 0.004),

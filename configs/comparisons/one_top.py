@@ -27,7 +27,7 @@ comparison = Comparison(
         Arm("reweighted, K = 10", Study(WEIGHTED)),
         Arm("the recipe (one_top)", Study(one_top.experiment)),
     ),
-    measures=("selectivity", "nll", "recovery", "causes"),
+    measures=("selectivity", "contrast", "nll", "recovery", "causes"),
     goals=(
         Goal("the recipe (one_top)", "selectivity", "share", 0.98, at=0.3),
         Goal("the recipe (one_top)", "nll", "median", 8.05),
