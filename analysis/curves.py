@@ -9,7 +9,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 from analysis import style
 from analysis.material import Material
 from analysis.names import number
-from hmjax.measures.table import ends_of
+from hmjax.measures.table import ends_of, has_equal_classes
 from hmjax.store.runs import Run
 
 TICKED = 30  # times the floor, up to which an axis of NLL has ticks at round numbers
@@ -62,8 +62,8 @@ def recovery_curves(axes: Axes, run: Run) -> None:
     drawn = {f"{measure}{end}": how for end, how in shown.items()}
     if is_balanced:
         null = "balanced_accuracy_null" + "_exact" * run.experiment.is_exact
-        drawn[null] = ("95% of shuffled labels stay below", style.GREY, "--")
-        if np.ptp(task.class_shares) > 1e-6:
+        drawn[null] = ("labels shuffled, 95th percentile", style.GREY, "--")
+        if not has_equal_classes(task):
             published = "direction_recovery" + "_exact" * run.experiment.is_exact
             drawn[published] = ("recognition net, as published", style.BLUE, "-.")
     drawn = {name: how for name, how in drawn.items() if np.isfinite(run.curves[name]).any()}
@@ -71,6 +71,8 @@ def recovery_curves(axes: Axes, run: Run) -> None:
         axes.plot(steps, run.curves[name], line, color=colour, label=label)
     chance, best = ends_of(measure, task)
     for y, label in ((chance, "chance"), (best, "best\npossible")):
+        if np.isnan(y):
+            continue
         axes.axhline(y, color=style.GREY, linestyle=":")
         axes.annotate(
             f"{label}\n{y:.3f}",
@@ -82,7 +84,8 @@ def recovery_curves(axes: Axes, run: Run) -> None:
         )
     ends = (run.results[f"{measure}{end}"] for end in ("_exact", ""))
     reached = next((end for end in ends if end is not None), None)
-    of_best = "" if reached is None else f": {reached:.3f} of {best:.3f}"
+    of_best = "" if reached is None else f": {reached:.3f}"
+    of_best += "" if reached is None or np.isnan(best) else f" of {best:.3f}"
     what = "balanced accuracy" if is_balanced else "recovery"
     axes.set_title(f"{task.class_kind.capitalize()} by the top units, {what}{of_best}")
     axes.set_ylabel("share named correctly" + ", classes alike" * is_balanced)

@@ -1,6 +1,7 @@
 """What pictures call layers, units and numbers: one word for one thing."""
 
 import math
+import re
 
 
 def unit_of(layer: int, depth: int) -> str:
@@ -23,7 +24,9 @@ def symbol_of(unit: int, layer: int, depth: int) -> str:
 
 
 def number(value: float, digits: int = 2) -> str:
-    """A number as titles and keys show it: with decimals, or as a power of 10 where it is huge."""
+    """A number as titles and keys show it: with decimals, where these tell it from 0 and fit."""
     if not math.isfinite(value):
         return "unknown"
-    return f"{value:.{digits}f}" if abs(value) < 1e4 else f"{value:.1e}".replace("e+0", "e")
+    if value == 0 or 10**-digits <= abs(value) < 1e4:
+        return f"{value:.{digits}f}"
+    return re.sub(r"e\+?(-?)0*", r"e\1", f"{value:.1e}")

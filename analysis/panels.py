@@ -69,6 +69,11 @@ def best_of(studied: FinishedStudy, indices: list[int], most: int) -> tuple[list
     return best, f"the best {most} of {len(indices)} settings by median NLL"
 
 
+def below_title(note: str) -> str:
+    """A note as a line of its own below a title; nothing if there is none."""
+    return f"\n{note[0].upper()}{note[1:]}" if note else ""
+
+
 def by_nll(studied: FinishedStudy, indices: list[int]) -> list[int]:
     """Settings by their median NLL, the best first and those of which it is not known last."""
 
@@ -175,14 +180,6 @@ def draw_legend(figure: Figure, handles: list[Line2D]) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=10)
 
 
-ABOVE: dict[str, Any] = {
-    "textcoords": "offset points",
-    "fontsize": 10,
-    "ha": "left",
-    "va": "bottom",
-}
-
-
 def draw_share(
     axes: Axes,
     x: float,
@@ -190,7 +187,6 @@ def draw_share(
     interval: Sequence[float],
     colour: Any,
     marker: str,
-    label: str | None = None,
     *,
     is_across: bool = False,
     **marker_style: Any,
@@ -200,4 +196,4 @@ def draw_share(
     ends = [[max(0.0, value - interval[0])], [max(0.0, interval[1] - value)]]
     across, up = (ends, None) if is_across else (None, ends)
     how = {"fmt": marker, "color": colour, "capsize": 4, "markersize": 7} | marker_style
-    axes.errorbar([x], [y], up, across, label=label, **how)
+    axes.errorbar([x], [y], up, across, **how)

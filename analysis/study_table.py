@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.table import number
+from analysis.table import tabled
 from hmjax.measures.table import MEASURES, STRONGEST, STRONGEST_CONTRAST
 from hmjax.study.sweeps import LABEL, Part, Study, bytes_a_member
 
@@ -83,8 +83,9 @@ def _ranked(folder: Path, settings: Sequence[dict[str, Any]]) -> list[str]:
     known.sort(key=lambda each: median(each, each["nll"]) or 0.0)
     width = max(len(each["name"]) for each in settings)
     lines = [
-        f"{'setting':<{width}}{'NLL (bits)':>12}{'quartiles':>20}{'recovery':>10}{'broken':>8}"
-        f"{'by contrast':>13}"
+        f"{'':<{width + 42}}broken, by",
+        f"{'setting':<{width}}{'NLL (bits)':>12}{'quartiles':>20}{'recovery':>10}"
+        f"{'selectivity':>13}{'contrast':>10}",
     ]
     for each in known[:_BEST]:
         spread = each[each["nll"]]
@@ -93,7 +94,7 @@ def _ranked(folder: Path, settings: Sequence[dict[str, Any]]) -> list[str]:
         quartiles = f"{spread['p25']:.3f} to {spread['p75']:.3f}"
         lines.append(
             f"{each['name']:<{width}}{spread['median']:>12.3f}{quartiles:>20}"
-            f"{number(recovery):>10}{number(each['broken_share']):>8}{number(contrast):>13}"
+            f"{tabled(recovery):>10}{tabled(each['broken_share']):>13}{tabled(contrast):>10}"
         )
     left = len(settings) - min(_BEST, len(known))
     if left:
@@ -112,7 +113,7 @@ def _labels(results: dict[str, Any]) -> list[str]:
     for setting in results["settings"]:
         spread = setting[setting["nll"]]
         median = None if spread is None else spread["median"]
-        lines.append(f"{setting['values'][LABEL]:<12}{number(median):>42}")
+        lines.append(f"{setting['values'][LABEL]:<12}{tabled(median):>42}")
     of = results["classification"]
     low, high = of["interval"]
     lines += [
@@ -140,10 +141,10 @@ def _setting(folder: Path, index: int, setting: dict[str, Any]) -> list[str]:
         lines.append(f"  machines by how many top units are selective: {counts}")
     if (above := setting.get("above_null")) is not None:
         low, high = above["interval"]
-        lines.append(
-            f"  balanced accuracy above that of 95% of shuffled labels, {above['null']:.3f}: "
-            f"{above['machines']}, {above['share']:.3f} (95% {low:.3f} to {high:.3f})"
-        )
+        lines += [
+            f"  balanced accuracy above {above['null']:.3f}, as 5% are with labels shuffled: "
+            f"{above['above']} of {above['of']}, {above['share']:.3f} (95% {low:.3f} to {high:.3f})"
+        ]
     if setting["diverged_seeds"]:
         lines.append(f"  diverged, and left out: seeds {_few(setting['diverged_seeds'])}")
     if setting[setting["nll"]] is None:
@@ -162,7 +163,9 @@ def _setting(folder: Path, index: int, setting: dict[str, Any]) -> list[str]:
             f"  {each.label:<38}{spread['median']:>9.3f}{quartiles:>19}{tails:>19}  {ends}"
         )
     if setting["never_broke"]:
-        lines.append(f"  never broke the symmetry: seeds {_few(setting['never_broke'])}")
+        lines.append(
+            f"  never broke the symmetry, as published: seeds {_few(setting['never_broke'])}"
+        )
     extremes: dict[str, int] = {}
     spread = setting[setting["nll"]]
     extremes |= {
@@ -181,9 +184,9 @@ def _setting(folder: Path, index: int, setting: dict[str, Any]) -> list[str]:
 def _verdict(told: dict[str, Any], label: str) -> list[str]:
     """How many machines broke the symmetry, by one measure, and when."""
     low, high = told["broken_interval"]
-    finite = told["seeds"] - len(told["diverged_seeds"])
+    of = told.get("broken_of") or told["seeds"] - len(told["diverged_seeds"])
     lines = [
-        f"  {label}: {told['broken']} of {finite}, "
+        f"  {label}: {told['broken']} of {of}, "
         f"{told['broken_share']:.3f} (95% {low:.3f} to {high:.3f})"
     ]
     at = {share: told["broke_at_step"][name] for share, name in _QUARTILES.items()}

@@ -20,7 +20,7 @@ def sweep(studied: FinishedStudy) -> Figure:
     """What the settings come to: a heat map over two swept options, else a list."""
     measures = {"nll": "median NLL (bits)"}
     if settings_told(studied, "broken_share"):
-        measures["broken_share"] = "share that broke the symmetry"
+        measures["broken_share"] = "share that broke the symmetry, as published"
     count, seeds = len(studied.settings), studied.results["seeds"]
     title = f"What {count} settings come to, {seeds} seeds at each"
     options = list(studied.study.swept().items())

@@ -4,15 +4,16 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from analysis import style
 from analysis.panels import (
-    ABOVE,
     LINES,
     PANELS,
+    below_title,
     best_of,
     by_nll,
     count_finite,
@@ -79,7 +80,7 @@ def symmetry_breaking(studied: FinishedStudy) -> Figure:
                 draw_share(axes, at, share, interval, colour, marker, **how)
         if len(others) == 1:
             text = f"{summary['broken']} of {count_finite(summary)}"
-            axes.annotate(text, (x, summary["broken_share"]), (-8, 4), **(ABOVE | {"ha": "right"}))
+            _annotate(axes, text, x, summary["broken_share"], -8)
     if _is_as_published(studied):
         for top, (hits, trials) in PUBLISHED.items():
             if top in tops:
@@ -87,7 +88,7 @@ def symmetry_breaking(studied: FinishedStudy) -> Figure:
                 share = hits / trials
                 draw_share(axes, x, share, wilson(hits, trials), style.GREY, "s")
                 text = f"hinton-problems: {hits} of {trials}"
-                axes.annotate(text, (x, share), (10, 4), **ABOVE)
+                _annotate(axes, text, x, share, 10)
     axes.set_xticks(range(len(tops)), [str(top) for top in tops])
     axes.set_xlim(-0.9, len(tops) - 0.3)
     axes.set_ylim(-0.03, 1.08)
@@ -113,6 +114,14 @@ def symmetry_breaking(studied: FinishedStudy) -> Figure:
         f"after {studied.results['steps']:,} steps{note}"
     )
     return figure
+
+
+def _annotate(axes: Axes, text: str, x: float, y: float, aside: float) -> None:
+    """Writes a little above a place, so many points to its right, or to its left if negative."""
+    side = "left" if aside > 0 else "right"
+    axes.annotate(
+        text, (x, y), (aside, 4), textcoords="offset points", fontsize=10, ha=side, va="bottom"
+    )
 
 
 def _others(studied: FinishedStudy, told: list[int]) -> tuple[list[str], str]:
@@ -152,8 +161,7 @@ def time_to_break(studied: FinishedStudy) -> Figure:
     panels[0].set_ylabel("share of seeds not yet broken")
     figure.suptitle(
         f"When the symmetry breaks: the first evaluation with a top unit of {BROKEN} or more\n"
-        f"(every {every:,} steps{early}; what remains is censored at the end)"
-        + (f"\n{note[0].upper()}{note[1:]}" if note else "")
+        f"(every {every:,} steps{early}; what remains is censored at the end)" + below_title(note)
     )
     return figure
 
@@ -186,6 +194,6 @@ def selectivity_distribution(studied: FinishedStudy) -> Figure:
         panels[0].legend(loc="upper right", fontsize=10)
     figure.suptitle(
         f"|Selectivity| by seed (bars); grey has not broken the symmetry (below {BROKEN})"
-        + (f"\n{note[0].upper()}{note[1:]}" if note else "")
+        + below_title(note)
     )
     return figure

@@ -6,7 +6,7 @@ from typing import Any
 
 import configs
 from hmjax import Experiment
-from hmjax.measures.table import MEASURES, Measure, ends_of
+from hmjax.measures.table import MEASURES, Measure, ends_of, has_equal_classes
 from hmjax.measures.units import NATS_PER_BIT
 from hmjax.tasks import Task
 
@@ -35,7 +35,7 @@ _VERDICTS = {
 def render(experiment: Experiment, results: dict[str, Any]) -> str:
     """The table: measure, this run, the published figure, the floor or the best possible."""
     task, kind = experiment.task, experiment.task.class_kind
-    entropy = number(results["entropy_bits"])
+    entropy = tabled(results["entropy_bits"])
     published = _published(experiment)
     bounds = {"is_nll_bits": entropy, "exact_nll_bits": entropy, "kl_bits": "0"}
     bounds["annealed_nll_bits"] = entropy
@@ -60,8 +60,8 @@ def render(experiment: Experiment, results: dict[str, Any]) -> str:
     ]
     lines = [("measure", "this run", _SOURCE if published else "", "chance", "floor / best")]
     for label, name, bound in rows:
-        chance, best = ("" if math.isnan(end) else number(end) for end in ends_of(name, task))
-        lines.append((label, number(results[name]), published.get(name, ""), chance, bound or best))
+        chance, best = ("" if math.isnan(end) else tabled(end) for end in ends_of(name, task))
+        lines.append((label, tabled(results[name]), published.get(name, ""), chance, bound or best))
     if "kept_at_step" in results:
         lines.append(("stopped at step", f"{results['steps']:,}", "", "", ""))
         lines.append(
@@ -72,13 +72,12 @@ def render(experiment: Experiment, results: dict[str, Any]) -> str:
     for k, name in enumerate(results["classes"]):
         given = [row[k] for row in results["shown_given_top_exact"]]
         label = f"P({name} | top unit 1..{len(given) - 1}, none)"
-        lines.append((label, " ".join(map(number, given)), "", "", ""))
-    shown = ", ".join(f"{name} {number(p)}" for name, p in results["fantasies"].items())
+        lines.append((label, " ".join(map(tabled, given)), "", "", ""))
+    shown = ", ".join(f"{name} {tabled(p)}" for name, p in results["fantasies"].items())
     for label, name in _VERDICTS.items():
         units = results.get(name)
         if units and None not in units:
-            strongest = number(max(units, key=abs))
-            lines.append((label, f"{strongest}", "", "", ""))
+            lines.append((label, tabled(max(units, key=abs)), "", "", ""))
     lines.append(("fantasies", shown, "", "", ""))
     return _aligned(lines, len(rows))
 
@@ -87,8 +86,7 @@ def _is_shown(measure: Measure, task: Task) -> bool:
     """Whether the table has a row for a measure: it is not that of another, of classes alike."""
     if not measure.name.startswith("balanced_accuracy"):
         return measure.better is not None
-    alike = max(task.class_shares) - min(task.class_shares) < 1e-6
-    return "null" in measure.name or not alike
+    return "null" in measure.name or not has_equal_classes(task)
 
 
 def _published(experiment: Experiment) -> dict[str, str]:
@@ -113,8 +111,8 @@ def _aligned(lines: list[tuple[str, str, str, str, str]], narrow: int) -> str:
     return "\n".join(line.rstrip() for line in [text[0], rule, *text[1:]])
 
 
-def number(value: float | None) -> str:
-    """A number for people; a dash if there is none."""
+def tabled(value: float | None) -> str:
+    """A number as tables show it; a dash if there is none."""
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3f}"

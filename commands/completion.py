@@ -27,6 +27,7 @@ _NAMES = {
 _SCRIPT = """\
 # Completes 'python run.py ...': bash, or zsh, reads it by
 #   source <(python run.py completion {shell})
+# It takes the place of other completions of python; other programs' words are left to the shell.
 {prelude}_hmjax() {{
   local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} at words=
   COMPREPLY=()
@@ -40,7 +41,7 @@ _SCRIPT = """\
     esac ;;
   esac
   if [[ $word == -* ]]; then
-    case $command in
+    case $command/${{COMP_WORDS[at+2]}} in
 {options}
     esac
   else
@@ -64,10 +65,10 @@ class Completion:
 
 def main(arguments: Sequence[str]) -> None:
     options = parse(Completion, arguments, "run.py completion")
-    helps = {command: _help_of(command) for command in COMMANDS if command != "completion"}
+    helps = {which: _help(*asked) for which, asked in _asked().items()}
     options_of = {
-        command: " ".join(sorted(set(re.findall(r"--[a-z][\w.-]*\w", text))))
-        for command, text in helps.items()
+        which: " ".join(sorted(set(re.findall(r"--[a-z][\w.-]*\w", text))))
+        for which, text in helps.items()
     }
     choices = {"--rule": " ".join(RULES)}
     for option, several in re.findall(r"(--[\w.-]+) \{([^{}]*)\}", "".join(helps.values())):
@@ -87,26 +88,34 @@ def main(arguments: Sequence[str]) -> None:
     )
 
 
-def _help_of(command: str) -> str:
-    """What a command says of itself, with the options of every task and every rule."""
-    asked: list[list[str]] = [[]]
-    if _NAMES.get(command) == configs.EXPERIMENTS:
-        asked = [[name] for name in _one_of_each_task()]
-        asked += [[asked[0][0], "--rule", rule] for rule in RULES]
-    said = io.StringIO()
-    for arguments in asked:
-        with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
-            importlib.import_module(f"commands.{command}").main([*arguments, "--help"])
-    return said.getvalue()
+def _asked() -> dict[str, list[list[str]]]:
+    """The commands that print the options of a command, by what the shell knows those by.
 
-
-def _one_of_each_task() -> list[str]:
-    """The names of experiments on each kind of task."""
-    found: dict[type, str] = {}
+    Experiments on the same kind of task have the same ones.
+    """
+    by_task: dict[type, list[str]] = {}
     for name in configs.names(configs.EXPERIMENTS):
         with contextlib.suppress(InvalidInput):  # what it takes to load it is not installed
-            found.setdefault(type(configs.load(name).task), name)
-    return list(found.values())
+            by_task.setdefault(type(configs.load(name).task), []).append(name)
+    asked = {}
+    for command in COMMANDS:
+        if _NAMES.get(command) == configs.EXPERIMENTS:
+            for names in by_task.values():
+                by_rule = [[command, names[0], "--rule", rule] for rule in RULES]
+                asked["|".join(f"{command}/{name}" for name in names)] = by_rule
+        elif command != "completion":
+            asked[f"{command}/*"] = [[command]]
+    return asked
+
+
+def _help(*commands: list[str]) -> str:
+    """What commands say of their options."""
+    said = io.StringIO()
+    for command, *arguments in commands:
+        # A rule that does not suit an experiment is refused, and has nothing to say.
+        with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit, InvalidInput):
+            importlib.import_module(f"commands.{command}").main([*arguments, "--help"])
+    return said.getvalue()
 
 
 def _cases(words: Mapping[str, str]) -> str:

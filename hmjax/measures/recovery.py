@@ -18,7 +18,7 @@ MAX_SIGNED_UNITS = 12
 SHUFFLES = 100
 """Of the labels, that `shuffled_accuracy` is taken over."""
 
-_AT_ONCE = 2**22  # numbers in the tables of shuffles that are taken side by side
+_AT_ONCE = 2**20  # numbers in the tables of shuffles that are taken side by side
 
 
 def class_recovery(
@@ -56,13 +56,15 @@ def balanced_accuracy(
       class_given_image: likewise. A class without images does not count.
 
     Returns:
-      A number from one over the classes, for top units that tell nothing, to 1, `[]`.
+      A number from one over the classes, for top units that tell nothing, to 1, `[]`; NaN if there
+      are images of one class alone.
     """
     joint = weight[:, None] * class_given_image
     p_class = jnp.sum(joint, axis=0)
-    classes = jnp.maximum(jnp.sum(p_class > 0), 1)
-    joint = joint / (classes * _or_one(p_class))[None]
-    return _named_correctly(mean_top, jnp.sum(joint, axis=1), joint)
+    classes = jnp.sum(p_class > 0)
+    joint = joint / (jnp.maximum(classes, 1) * _or_one(p_class))[None]
+    accuracy = _named_correctly(mean_top, jnp.sum(joint, axis=1), joint)
+    return jnp.where(classes < 2, jnp.nan, accuracy)
 
 
 def shuffled_accuracy(

@@ -108,14 +108,14 @@ MEASURES = {
         ),
         Measure(
             "balanced_accuracy_null",
-            "95% of shuffled labels stay below, sampled",
+            "the same, labels shuffled (95th percentile), sampled",
             None,
             False,
             since=6,
         ),
         Measure(
             "balanced_accuracy_null_exact",
-            "95% of shuffled labels stay below, exact",
+            "the same, labels shuffled (95th percentile), exact",
             None,
             True,
             since=6,
@@ -167,11 +167,17 @@ def ends_of(name: str, task: Task) -> tuple[float, float]:
 
     By chance, the published recovery is what naming all images after the most probable class gives.
     Noise may do a little better, by the best of all sign vectors: `balanced_accuracy_null` says.
+    Of images that are held out no best is known.
     """
-    if "_null" in name:
+    if "_null" in name or not name.startswith(("direction_recovery", "balanced_accuracy")):
         return math.nan, math.nan
-    if name.startswith("direction_recovery"):
-        return max(task.class_shares), task.best_accuracy
-    if name.startswith("balanced_accuracy"):
-        return 1 / len(task.class_labels), task.best_balanced_accuracy
-    return math.nan, math.nan
+    is_balanced, shares = name.startswith("balanced_accuracy"), task.class_shares
+    chance = 1 / sum(share > 0 for share in shares) if is_balanced else max(shares)
+    if task.has_held_out:
+        return chance, math.nan
+    return chance, task.best_balanced_accuracy if is_balanced else task.best_accuracy
+
+
+def has_equal_classes(task: Task) -> bool:
+    """Whether all classes are as probable, so that balanced accuracy and recovery are the same."""
+    return max(task.class_shares) - min(task.class_shares) < 1e-6

@@ -11,6 +11,7 @@ from hmjax.errors import InvalidInput
 from hmjax.experiment import Experiment
 from hmjax.measures import Measures
 from hmjax.measures.table import MEASURES
+from hmjax.settings import schema_of
 from hmjax.store import files
 from hmjax.study.sweeps import Part
 from hmjax.training.progress import Progress, Record, alone, population_of_one, template_of
@@ -64,7 +65,7 @@ def restore(
     template = _checkpoint(config, like, 0.0)
     if kind in arrays and arrays[kind].tolist() != str(template[kind]):
         raise InvalidInput(f"{path} belongs to another {kind} than its config.json")
-    arrays = with_newer(arrays, like.curves, "progress/curves/")
+    arrays = with_newer(arrays, like.curves, schema_of(config, path), "progress/curves/")
     checkpoint = files.restore(path, arrays, template)
     progress = checkpoint["progress"]
     if len({len(leaf) for leaf in jax.tree.leaves((progress.curves, progress.snapshots))}) != 1:
@@ -73,18 +74,21 @@ def restore(
     return (population_of_one(progress) if of_run else progress), seconds
 
 
-def with_newer(arrays: Mapping[str, np.ndarray], like: Measures, within: str = "") -> dict:
-    """Arrays of curves, with NaN in place of measures that an earlier schema did not know.
+def with_newer(
+    arrays: Mapping[str, np.ndarray], like: Measures, schema: int, within: str = ""
+) -> dict[str, np.ndarray]:
+    """Arrays of curves, with NaN in place of measures that their schema did not know.
 
     Args:
       arrays: by name; what else is among them stays as it is.
       like: the shapes of the curves.
+      schema: of the folder that they are from.
       within: what stands before the names of curves.
     """
     evaluations = len(arrays.get(f"{within}step", ()))
     newer = {
         f"{within}{name}": np.full((evaluations, *leaf.shape[1:]), np.nan, leaf.dtype)
         for name, leaf in like.items()
-        if name in MEASURES and MEASURES[name].since > 1
+        if name in MEASURES and MEASURES[name].since > schema
     }
     return newer | dict(arrays)

@@ -23,6 +23,7 @@ from hmjax.experiment import Experiment
 from hmjax.machine import Params
 from hmjax.measures import Measures
 from hmjax.measures.table import MEASURES
+from hmjax.settings import schema_of
 from hmjax.store import files, folders, seal
 from hmjax.store.checkpoints import with_newer
 from hmjax.study.about import about
@@ -30,18 +31,18 @@ from hmjax.tasks import shown_names
 from hmjax.training import loop
 from hmjax.training.progress import EVERYTHING, Progress, alone, template_of, without_axis
 
-_NEWER = (
-    *("direction_recovery_chance", "balanced_accuracy_chance", "balanced_accuracy_best_possible"),
-    *(name for name, measure in MEASURES.items() if measure.since > 1 and measure.is_always_there),
+_SINCE = {
+    name: each.since for name, each in MEASURES.items() if each.is_always_there
+} | dict.fromkeys(
+    ("direction_recovery_chance", "balanced_accuracy_chance", "balanced_accuracy_best_possible"), 6
 )
-"""What of these is not in the `results.json` of earlier schemas, and `None` in their place."""
+"""The schema that each of these came with; in folders from before, `None` stands in its place."""
 
 PROMISED = (
     *("task", "classes", "sizes", "seed", "steps", "entropy_bits"),
     *("train_seconds", "total_seconds", "steps_per_second"),
     *("direction_recovery_best_possible", "p_right_given_top", "p_left_given_top"),
-    *_NEWER,
-    *(name for name, measure in MEASURES.items() if measure.is_always_there),
+    *_SINCE,
 )
 """What every `results.json` holds, besides its seal (see `hmjax.store.seal.finish`)."""
 
@@ -111,7 +112,8 @@ def read(folder: str | os.PathLike[str]) -> Run:
     results = read_results(folder, experiment)
     path = folder / "metrics.npz"
     template = template_of(experiment, None, EVERYTHING)
-    arrays = with_newer(files.read_arrays(path), template.curves)
+    arrays = files.read_arrays(path)
+    arrays = with_newer(arrays, template.curves, schema_of(config, path))
     curves = files.restore(path, arrays, template.curves)
     evaluations = len(curves["step"])
     path = folder / "snapshots.npz"
@@ -162,7 +164,8 @@ def read_results(folder: Path, experiment: Experiment) -> dict[str, Any]:
     path = folder / "results.json"
     results = files.read_json(path)
     if isinstance(results, dict):
-        results = dict.fromkeys(_NEWER) | results
+        schema = schema_of(folders.read_config(folder), path)
+        results = {name: None for name, since in _SINCE.items() if since > schema} | results
     lacking = set(PROMISED) - (results.keys() if isinstance(results, dict) else set())
     if lacking:
         raise InvalidInput(f"{path} lacks {', '.join(sorted(lacking))}")

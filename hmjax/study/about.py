@@ -6,6 +6,7 @@ from typing import Any
 from hmjax.errors import MAX_COUNT
 from hmjax.experiment import Experiment
 from hmjax.measures.baselines import baselines
+from hmjax.measures.table import ends_of
 from hmjax.tasks import Images
 
 
@@ -17,10 +18,11 @@ def about(experiment: Experiment) -> dict[str, Any]:
         "classes": list(task.class_names),
         "sizes": list(experiment.sizes),
         "entropy_bits": entropy if math.isfinite(entropy) else None,
-        "direction_recovery_best_possible": task.best_accuracy,
-        "direction_recovery_chance": max(task.class_shares),
-        "balanced_accuracy_best_possible": task.best_balanced_accuracy,
-        "balanced_accuracy_chance": 1 / len(task.class_labels),
+        **{
+            f"{measure}_{end}": value if math.isfinite(value) else None
+            for measure in ("direction_recovery", "balanced_accuracy")
+            for end, value in zip(("chance", "best_possible"), ends_of(measure, task), strict=True)
+        },
     }
     if isinstance(task, Images):
         of = MAX_COUNT if experiment.is_exact else experiment.evaluation.held_out

@@ -1,11 +1,14 @@
 """How the settings of a study differ, seed by seed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from hmjax.study import intervals
+
+DIFFERENCES = "broken_share", "broken_share_by_contrast"
+"""Of shares: of machines that broke the symmetry, as published and by the direction contrast."""
 
 
 class SettingBySeed(NamedTuple):
@@ -15,36 +18,27 @@ class SettingBySeed(NamedTuple):
       name: of the setting.
       measure: which NLL is theirs.
       nll: `[seeds]`, NaN where a machine has diverged.
-      is_known: bool `[seeds]`, whether it is known whether they broke the symmetry.
-      broken: bool `[seeds]`, whether they did, as published.
-      by_contrast: the same by the direction contrast.
+      broken: for each of `DIFFERENCES`, `[seeds]`: 1 if it broke the symmetry, 0 if not, NaN where
+        that is not known.
     """
 
     name: str
     measure: str
     nll: np.ndarray
-    is_known: np.ndarray
-    broken: np.ndarray
-    by_contrast: np.ndarray
+    broken: Mapping[str, np.ndarray]
 
 
 def differences(settings: Sequence[SettingBySeed]) -> list[dict[str, Any]]:
     """How each setting differs from the first, as JSON values."""
     first, found = settings[0], []
     for other in settings[1:]:
-        both = first.is_known & other.is_known
+        shares = {}
+        for name in DIFFERENCES:
+            one, two = first.broken[name], other.broken[name]
+            both = np.isfinite(one) & np.isfinite(two)
+            shares[name] = intervals.share_difference(one[both] > 0, two[both] > 0)
         nll = None
         if first.measure == other.measure:
             nll = intervals.bootstrap_median_difference(first.nll, other.nll)
-        found.append(
-            {
-                "from": first.name,
-                "to": other.name,
-                "broken_share": intervals.share_difference(first.broken[both], other.broken[both]),
-                "broken_share_by_contrast": intervals.share_difference(
-                    first.by_contrast[both], other.by_contrast[both]
-                ),
-                "median_nll_bits": nll,
-            }
-        )
+        found.append({"from": first.name, "to": other.name, **shares, "median_nll_bits": nll})
     return found

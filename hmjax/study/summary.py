@@ -8,12 +8,11 @@ import jax
 import numpy as np
 
 from hmjax import measures
-from hmjax.experiment import Experiment
 from hmjax.machine import Params
 from hmjax.measures.table import MEASURES, STRONGEST, STRONGEST_CONTRAST, measures_of
 from hmjax.study import intervals, verdicts
 from hmjax.study.about import about
-from hmjax.study.differences import SettingBySeed, differences
+from hmjax.study.differences import DIFFERENCES, SettingBySeed, differences
 from hmjax.study.sweeps import Part, Study, settings_of
 from hmjax.study.verdicts import BROKEN, CONTRAST, SELECTIVITY, VERDICTS
 from hmjax.training.progress import Progress
@@ -84,15 +83,15 @@ def summarise(
         good = ~mine["diverged"]
         of_good = {name: array[good] for name, array in mine.items()}
         exact = setting.experiment.is_exact
-        known = exact and _has_selectivity(setting.experiment)
-        by = {
-            verdict: verdicts.summarised(verdict, of_good, curves["step"]) if known else None
-            for verdict in VERDICTS
-        }
+        by = {each: verdicts.summarised(each, of_good, curves["step"]) for each in VERDICTS}
         measure = setting.experiment.final_nll
         nll = np.where(good, mine[measure], np.nan)
-        broken = [mine[verdict.broken] for verdict in VERDICTS]
-        by_seed.append(SettingBySeed(setting.name, measure, nll, good & known, *broken))
+        known = {each: good & np.isfinite(mine[each.strongest]) for each in VERDICTS}
+        broken = {
+            name: np.where(known[each], mine[each.broken], np.nan)
+            for name, each in zip(DIFFERENCES, VERDICTS, strict=True)
+        }
+        by_seed.append(SettingBySeed(setting.name, measure, nll, broken))
         units = np.bincount(
             mine["selective_units"][good & mine["selectivity_known"]],
             minlength=setting.experiment.sizes[-1] + 1,
@@ -107,7 +106,7 @@ def summarise(
                 **(by[SELECTIVITY] or verdicts.UNKNOWN),
                 "by_contrast": by[CONTRAST],
                 "above_null": verdicts.above_null(of_good, "_exact" if exact else ""),
-                "selective_units": units.tolist() if known else None,
+                "selective_units": units.tolist() if by[SELECTIVITY] else None,
                 "nll": setting.experiment.final_nll,
                 **{
                     each.name: _spread(of_good["seed"], of_good[each.name], each.better)
@@ -199,10 +198,6 @@ def tables(
     selective = (np.nan_to_num(np.abs(rows[SELECTIVITY.measure])) >= BROKEN).sum(axis=1)
     rows |= {"selectivity_known": known, "selective_units": np.where(known, selective, -1)}
     return rows, curves
-
-
-def _has_selectivity(experiment: Experiment) -> bool:
-    return experiment.task.can_show and len(experiment.task.class_labels) == 2
 
 
 def _spread(seeds: np.ndarray, values: np.ndarray, better: str | None) -> dict[str, Any] | None:

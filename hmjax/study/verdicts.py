@@ -24,7 +24,7 @@ class Verdict(NamedTuple):
       strongest: the largest of these in size.
       broken: whether that is `BROKEN` or more, bool, at the last step.
       at: the step of the first evaluation at which it was; infinity if it never was, and NaN if
-        that is not known.
+        that is not known, as it is not of what an earlier schema did not measure.
     """
 
     measure: str
@@ -67,52 +67,63 @@ def judged(
     curve, machines = strongest(of_units), np.arange(len(at))
     end = curve[at, machines]
     first = intervals.first_at_least(np.nan_to_num(curve), steps, BROKEN)
+    until = np.minimum(first, steps[at])[None]
+    is_unknown = (np.isnan(curve) & (steps[:, None] <= until)).any(axis=0)
     return {
         verdict.measure: of_units[at, machines],
         verdict.strongest: end,
         verdict.broken: end >= BROKEN,
-        verdict.at: np.where(np.isfinite(end), first, np.nan),
+        verdict.at: np.where(is_unknown, np.nan, first),
     }
 
 
 def summarised(
     verdict: Verdict, rows: Mapping[str, np.ndarray], steps: np.ndarray
-) -> dict[str, Any]:
-    """What a verdict says of machines of a setting, as JSON values.
+) -> dict[str, Any] | None:
+    """What a verdict says of machines of a setting, as JSON values; `None` if of none it is known.
 
     Args:
       verdict: by which measure.
       rows: of `population.npz`, of the machines that did not diverge.
       steps: `[evaluations]`.
     """
-    broken, times = rows[verdict.broken], rows[verdict.at]
+    known = np.isfinite(rows[verdict.strongest])
+    seeds, broken, times = (rows[name][known] for name in ("seed", verdict.broken, verdict.at))
+    if not len(seeds):
+        return None
     hits, trials = int(broken.sum()), len(broken)
     return {
         "broken": hits,
-        "broken_share": hits / trials if trials else None,
+        "broken_of": trials,
+        "broken_share": hits / trials,
         "broken_interval": intervals.wilson(hits, trials),
-        "broke_at_step": intervals.time_quantiles(times),
-        "not_yet_broken": intervals.survival(times, steps).tolist(),
-        "never_broke": rows["seed"][~broken & np.isinf(times)].tolist(),
+        "broke_at_step": intervals.time_quantiles(times[~np.isnan(times)]),
+        "not_yet_broken": intervals.survival(times[~np.isnan(times)], steps).tolist(),
+        "never_broke": seeds[~broken & np.isinf(times)].tolist(),
     }
 
 
 UNKNOWN = dict.fromkeys(
-    ("broken", "broken_share", "broken_interval", "broke_at_step", "not_yet_broken", "never_broke")
+    (
+        *("broken", "broken_of", "broken_share", "broken_interval"),
+        *("broke_at_step", "not_yet_broken", "never_broke"),
+    )
 )
 """`summarised`, where nothing is known."""
 
 
 def above_null(rows: Mapping[str, np.ndarray], end: str) -> dict[str, Any] | None:
-    """How many machines tell classes apart better than 95% of shuffled labels would have it.
+    """How many machines tell classes apart better than they do when labels are shuffled.
+
+    Of machines that know nothing, one in twenty is above its null.
 
     Args:
       rows: of `population.npz`, of the machines that did not diverge.
       end: of the measures' names, "_exact" or "".
 
     Returns:
-      `machines`, `share`, `interval` (95%, Wilson) and `null`, the median of what the shuffles stay
-      below; `None` if that is not known.
+      `above`, how many are; `of`, of how many it is known; `share`; `interval` (95%, Wilson); and
+      `null`, the median of their nulls. `None` if nothing is known.
     """
     accuracy, null = (rows.get(f"balanced_accuracy{of}{end}") for of in ("", "_null"))
     if accuracy is None or null is None:
@@ -122,7 +133,8 @@ def above_null(rows: Mapping[str, np.ndarray], end: str) -> dict[str, Any] | Non
     if not trials:
         return None
     return {
-        "machines": hits,
+        "above": hits,
+        "of": trials,
         "share": hits / trials,
         "interval": intervals.wilson(hits, trials),
         "null": float(np.median(null[known])),

@@ -38,11 +38,8 @@ def test_a_shell_completes_commands_names_options_and_choices(script):
     assert offered(script, "python3 ./run.py pop") == ["population"]
     assert offered(script, "run.py train ") == experiments
     assert offered(script, "python run.py compare one") == ["one_top"]
-    assert offered(script, "python run.py train tees --p-") == [
-        "--p-on",
-        "--p-place",
-        "--p-vertical",
-    ]
+    assert offered(script, "python run.py train tees --p-") == ["--p-place"]
+    assert offered(script, "python run.py train bars_best --p-") == ["--p-on", "--p-vertical"]
     assert offered(script, "python run.py train shifter --rule ") == list(RULES)
     assert "--rule.samples" in offered(script, "python run.py population shifter --rule.s")
     assert offered(script, "python run.py population shifter --seed") == [

@@ -537,8 +537,16 @@ def test_folders_of_the_fifth_schema_have_no_balanced_measures(tmp_path, capsys)
     np.testing.assert_array_equal(np.isfinite(on.curves["balanced_accuracy_exact"]), known)
     for name in ("exact_nll_bits", "selectivity_exact"):
         np.testing.assert_allclose(on.curves[name], whole.curves[name], rtol=1e-5, atol=1e-6)
-    rows = studies.read(old / "population-unfinished").rows
-    assert np.isfinite(rows["strongest_contrast"]).all()
+    # One part of it was finished then, and the other half way: nothing is known of the one.
+    resumed = studies.read(old / "population-unfinished")
+    rows, (one, other) = resumed.rows, resumed.results["settings"]
+    known = [False, False, True, True]
+    np.testing.assert_array_equal(np.isfinite(rows["strongest_contrast"]), known)
+    assert (one["by_contrast"], one["broken_of"]) == (None, 2)
+    assert other["by_contrast"]["broken_of"] == 2
+    (difference,) = resumed.results["differences"]
+    assert difference["broken_share"] is not None
+    assert difference["broken_share_by_contrast"] is None
     old_rows = many.rows["selectivity_exact"]
     np.testing.assert_allclose(rows["selectivity_exact"], old_rows, rtol=1e-5, atol=1e-6)
 

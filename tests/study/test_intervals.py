@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hmjax.study import intervals
+from hmjax.study import intervals, verdicts
 
 
 def test_wilson_interval_equals_published_values():
@@ -74,3 +74,20 @@ def test_a_bootstrap_interval_covers_the_true_difference_as_often_as_it_says():
         held += found["low"] <= 1.0 <= found["high"]
     assert held / 200 >= 0.95 - 4 * np.sqrt(0.95 * 0.05 / 200)
     assert intervals.bootstrap_median_difference(np.full(3, np.nan), np.ones(3)) is None
+
+
+def test_what_is_not_known_of_a_machine_is_not_told_of_it():
+    # Of three machines, each of one unit: broken from 200 on and not known before; broken from 100
+    # on; never. Of the fourth nothing is known.
+    nan = np.nan
+    curve = np.array([[nan, 0.0, 0.0, nan], [nan, 0.2, 0.0, nan], [0.5, 0.3, 0.01, nan]])
+    steps, at = np.array([0, 100, 200]), np.full(4, 2)
+    rows = {"seed": np.arange(4)} | verdicts.judged(verdicts.CONTRAST, curve[..., None], at, steps)
+    np.testing.assert_array_equal(rows["broke_at_step_by_contrast"], [nan, 100, np.inf, nan])
+    told = verdicts.summarised(verdicts.CONTRAST, rows, steps)
+    assert (told["broken"], told["broken_of"]) == (2, 3)
+    assert told["broke_at_step"]["median"] == 100
+    assert told["not_yet_broken"] == [1, 0.5, 0.5]
+    assert told["never_broke"] == [2]
+    unknown = {name: array[3:] for name, array in rows.items()}
+    assert verdicts.summarised(verdicts.CONTRAST, unknown, steps) is None

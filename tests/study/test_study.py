@@ -96,7 +96,7 @@ def test_the_folder_opens_in_plain_numpy_and_agrees_with_itself(swept):
         assert setting["by_contrast"]["broken"] == int(by_contrast.sum())
         np.testing.assert_array_equal(rows["broken_by_contrast"][mine], by_contrast)
         above = rows["balanced_accuracy_exact"] > rows["balanced_accuracy_null_exact"]
-        assert setting["above_null"]["machines"] == int(above[mine].sum())
+        assert setting["above_null"]["above"] == int(above[mine].sum())
     assert len(results["differences"]) == 3
 
 
