@@ -16,6 +16,7 @@ def test_the_lines_beside_the_equations_are_lines_of_the_code():
         assert line in code, line
 
 
+@pytest.mark.slow
 def test_the_notebook_example_runs():
     (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     names: dict = {}

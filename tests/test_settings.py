@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from helpers import refusal
 
+import configs
 import hmjax
 from hmjax import InvalidInput, settings
 from hmjax.settings import Settings, as_type
@@ -123,14 +124,13 @@ def test_seeds_are_any_whole_numbers():
 
 
 def test_folders_may_be_named_by_strings(tmp_path):
-    machine = hmjax.Machine((4,), 4)
-    experiment = hmjax.Experiment("x", task=hmjax.Shifter(width=3), machine=machine, steps=10)
+    experiment = dataclasses.replace(configs.load("debug"), steps=10)
     folder = str(tmp_path / "run")
     work.create(experiment, folder)
     assert work.read_settings(folder) == experiment
     work.carry_out(folder)
     assert runs.read(folder).folder == Path(folder)
-    assert hmjax.load_params(f"{folder}/params.npz").prior.bias.shape == (4,)
+    assert hmjax.load_params(f"{folder}/params.npz").prior.bias.shape == (2,)
 
 
 plain = st.one_of(

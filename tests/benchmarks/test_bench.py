@@ -62,6 +62,7 @@ def test_the_table_names_every_row_and_says_what_is_missing():
         assert part in table
 
 
+@pytest.mark.slow
 def test_the_numba_loop_learns_as_wake_sleep_does():
     pytest.importorskip("numba")
     task = hmjax.Shifter(width=4)

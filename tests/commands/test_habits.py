@@ -91,7 +91,8 @@ def test_nothing_is_lost_where_docstrings_and_assertions_are(tmp_path, capsys):
     assert (tmp_path / "run" / "figures" / "dream.gif").exists()
 
 
-@pytest.mark.parametrize("command", [SHORT, slow(MANY)], ids=lambda command: command[0])
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [SHORT, MANY], ids=lambda command: command[0])
 def test_pictures_are_the_same_under_any_matplotlibrc(command, tmp_path):
     matplotlibrc = tmp_path / "matplotlibrc"
     matplotlibrc.write_text(

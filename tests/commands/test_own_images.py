@@ -71,6 +71,7 @@ def test_a_run_on_images_of_ones_own_is_whole_and_keeps_them(trained, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_training_stops_where_images_to_validate_on_say_so(trained, tmp_path, capsys):
     # So few images that a machine of 12-5-2 soon knows them too well.
     arguments = ["--images", str(trained / "halves.npz"), "--held-out", "0.6", *SMALL]
@@ -133,6 +134,7 @@ def test_images_that_were_changed_are_found(trained, tmp_path, capsys):
         assert error.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_labels_of_machines_side_by_side_classify_what_is_held_out(trained, tmp_path, capsys):
     arguments = ["population", "--images", str(trained / "halves.npz"), "--held-out", "0.25"]
     arguments += [*SMALL, "--per-class", "--seeds", "3", "--out", str(tmp_path / "both")]

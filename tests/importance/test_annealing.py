@@ -78,6 +78,7 @@ def test_more_temperatures_are_worth_more_runs():
     assert abs(by_q[1][0]) < 0.05
 
 
+@pytest.mark.slow
 def test_final_measures_of_large_machines_are_annealed_and_say_how_well():
     task = hmjax.Shifter(width=4)
     evaluation = hmjax.Evaluation(held_out=64, fantasies=16, annealed_runs=8, temperatures=20)

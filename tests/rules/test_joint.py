@@ -41,7 +41,7 @@ def test_proposals_leave_the_posterior_as_it_is(remembers):
 
 
 @hypothesis.given(st.data())
-@hypothesis.settings(max_examples=6, deadline=None)
+@hypothesis.settings(max_examples=3, deadline=None)
 def test_what_is_remembered_is_recalled(data):
     sizes = tuple(data.draw(st.lists(st.integers(1, 40), min_size=1, max_size=3)))
     n, lanes = data.draw(st.integers(1, 4)), data.draw(st.sampled_from([(), (1,), (3,)]))

@@ -220,6 +220,7 @@ def test_pure_functions_give_float32_and_the_same_bits_under_any_settings(settin
     chex.assert_type(floats, jnp.float32)
 
 
+@pytest.mark.slow
 def test_training_is_on_the_device_that_is_asked_for():
     device = jax.devices()[1]
     with jax.default_device(device):

@@ -50,6 +50,7 @@ def same(folder, other) -> bool:
     return all((folder / name).read_bytes() == (other / name).read_bytes() for name in names)
 
 
+@pytest.mark.slow
 def test_two_hosts_train_the_machines_that_one_does(alone, tmp_path):
     folder = tmp_path / "two"
     both = start_two([*COMMAND.split(), "--figures", "--out", str(folder)])

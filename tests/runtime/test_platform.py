@@ -5,7 +5,7 @@ import sys
 
 import jax
 import pytest
-from helpers import ROOT, slow
+from helpers import ROOT
 
 from hmjax.runtime import platform
 
@@ -81,9 +81,9 @@ def trained_without(what: str, cache: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "what",
-    ["flags", slow("LLVM's options"), slow("a cipher of one's own"), slow("compiler options")],
+    "what", ["flags", "LLVM's options", "a cipher of one's own", "compiler options"]
 )
 def test_what_is_fragile_is_done_without_where_it_is_not_there(what, tmp_path_factory):
     cache = str(tmp_path_factory.getbasetemp())

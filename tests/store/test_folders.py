@@ -498,6 +498,7 @@ def test_folders_of_the_third_schema_have_no_restarts_and_no_final_measures(tmp_
     assert "is finished" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_folders_of_the_fourth_schema_have_no_prior_and_no_patience(tmp_path, capsys):
     shutil.copytree(SCHEMA_4, tmp_path / "old")
     whole, unfinished = (runs.read(tmp_path / "old" / "run"), tmp_path / "old" / "run-unfinished")

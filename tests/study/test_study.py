@@ -250,7 +250,8 @@ def test_what_is_not_known_is_said_to_be_so(tmp_path):
 
 
 def test_a_machine_whose_measures_overflow_has_diverged(tmp_path):
-    experiment = hmjax.Experiment("wild", rule=hmjax.WakeSleep(learning_rate=1e38), steps=50)
+    wild = hmjax.WakeSleep(learning_rate=1e38)
+    experiment = dataclasses.replace(EXPERIMENT, name="wild", rule=wild, steps=50)
     what = Study(experiment, seeds=2)
     work.create(what, tmp_path / "wild")
     (setting,) = work.carry_out(tmp_path / "wild", what=what)["settings"]

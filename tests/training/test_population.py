@@ -53,6 +53,7 @@ def test_a_member_is_the_machine_its_seed_gives_alone(task):
     assert seven.curves["step"].tolist() == [0, 400, 800, 1100]
 
 
+@pytest.mark.slow
 @TASKS
 def test_members_that_differ_in_numbers_are_the_machines_they_would_be_alone(task):
     # Evaluated once, at the end, as every one of them alone is another program.
