@@ -94,12 +94,20 @@ def write(run: Run, material: Material, path: Path, *, fps: float, of: str) -> N
         for artist in moving:
             figure.draw_artist(artist)
         frames.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
+    # One palette for all, of the first, a middle and the last: to find one for each takes longer.
+    some = [np.asarray(frames[place]) for place in (0, len(frames) // 2, -1)]
+    palette = Image.fromarray(np.concatenate(some)).quantize()
+    colours = np.array(palette.getpalette(), int).reshape(-1, 3)
+    colours[colours.sum(axis=1).argmax()] = 255  # white, and not nearly so
+    images = [each.quantize(palette=palette, dither=Image.Dither.NONE) for each in frames]
+    for each in images:
+        each.putpalette(colours.ravel().tolist())
     with files.replacing(path) as temporary:
-        frames[0].save(
+        images[0].save(
             temporary,
             format="gif",
             save_all=True,
-            append_images=frames[1:],
+            append_images=images[1:],
             duration=[1000 / fps] * (len(frames) - 1) + [HELD],
             loop=0,
         )
