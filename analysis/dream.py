@@ -2,6 +2,7 @@
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -94,14 +95,7 @@ def write(run: Run, material: Material, path: Path, *, fps: float, of: str) -> N
         for artist in moving:
             figure.draw_artist(artist)
         frames.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
-    # One palette for all, of the first, a middle and the last: to find one for each takes longer.
-    some = [np.asarray(frames[place]) for place in (0, len(frames) // 2, -1)]
-    palette = Image.fromarray(np.concatenate(some)).quantize()
-    colours = np.array(palette.getpalette(), int).reshape(-1, 3)
-    colours[colours.sum(axis=1).argmax()] = 255  # white, and not nearly so
-    images = [each.quantize(palette=palette, dither=Image.Dither.NONE) for each in frames]
-    for each in images:
-        each.putpalette(colours.ravel().tolist())
+    images = _with_one_palette(frames)
     with files.replacing(path) as temporary:
         images[0].save(
             temporary,
@@ -111,6 +105,22 @@ def write(run: Run, material: Material, path: Path, *, fps: float, of: str) -> N
             duration=[1000 / fps] * (len(frames) - 1) + [HELD],
             loop=0,
         )
+
+
+def _with_one_palette(frames: list[Image.Image]) -> list[Image.Image]:
+    """Frames in 256 colours, those of the first, a middle and the last; several take longer."""
+    some = [np.asarray(frames[place]) for place in (0, len(frames) // 2, -1)]
+    palette = Image.fromarray(np.concatenate(some)).quantize()
+
+    def reduced(image: Image.Image) -> Image.Image:
+        return image.quantize(palette=palette, dither=Image.Dither.NONE)
+
+    table: Any = np.array(palette.getpalette()).reshape(-1, 3)
+    table[reduced(Image.new("RGB", (1, 1), "white")).getpixel((0, 0))] = 255  # not nearly white
+    images = [reduced(frame) for frame in frames]
+    for image in images:
+        image.putpalette(table.ravel().tolist())
+    return images
 
 
 def frames_of(steps: np.ndarray, most: int) -> np.ndarray:
