@@ -153,6 +153,7 @@ def test_a_style_that_does_not_fit_is_refused():
         trace(dataclasses.replace(bars.experiment, rule=Reweighted()), Style(fused=True))
 
 
+@pytest.mark.slow
 def test_how_often_larger_machines_read_is_known_and_what_they_cost_nearly():
     for name in ("shifter", "shifter_deep", "square"):
         experiment = load(name)

@@ -175,6 +175,7 @@ def test_impossible_settings_are_refused(field, value):
         JointStochastic(**{field: value})
 
 
+@pytest.mark.slow
 def test_the_recipe_finds_every_cause_of_a_small_shifter():
     # 32-16-4 in a hundredth of the published steps.
     task = Shifter()

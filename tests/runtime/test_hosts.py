@@ -94,6 +94,7 @@ def test_a_lost_host_stops_the_other_and_the_run_resumes(victim, alone, tmp_path
     assert same(folder, alone)
 
 
+@pytest.mark.slow
 def test_a_run_of_one_machine_is_not_resumed_by_two_hosts(tmp_path):
     folder = tmp_path / "one"
     assert run.main(["train", "debug", "--no-figures", "--out", str(folder)]) == 0

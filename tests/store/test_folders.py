@@ -611,9 +611,10 @@ def limited(size: int, *arguments: str) -> subprocess.CompletedProcess:
 
 @pytest.mark.parametrize(
     ("command", "name", "size"),
-    [(TRAIN, "checkpoint.npz", 16_000), slow(POPULATION, "part-0.npz", 8_000)],
+    [(TRAIN, "checkpoint.npz", 16_000), (POPULATION, "part-0.npz", 8_000)],
     ids=["train", "population"],
 )
+@pytest.mark.slow
 def test_a_full_disk_names_the_file_and_how_to_go_on(command, name, size, tmp_path):
     folder = tmp_path / "run"
     done = limited(size, *command, str(folder))

@@ -105,21 +105,22 @@ def test_a_population_saved_and_carried_on_gives_the_same_bits():
     chex.assert_trees_all_equal(whole._replace(train_seconds=0), resumed._replace(train_seconds=0))
 
 
+@pytest.mark.slow  # one is among seven above
 @pytest.mark.parametrize(
     "rule",
     [
-        slow(hmjax.WakeSleep()),
-        slow(hmjax.Reweighted(samples=3)),
+        hmjax.WakeSleep(),
+        hmjax.Reweighted(samples=3),
         hmjax.JointStochastic(samples=2, memory=True, hold=300, decay_at=500, decay_over=400),
-        slow(hmjax.JointStochastic(batch=3, recognition="both", optimiser="adam", hold=300)),
-        slow(hmjax.WakeSleep(batch=5, optimiser="adam")),
-        slow(hmjax.WakeSleep(batch=70)),
-        slow(hmjax.Reweighted(samples=10, optimiser="momentum")),
-        slow(hmjax.ExactEM()),
+        hmjax.JointStochastic(batch=3, recognition="both", optimiser="adam", hold=300),
+        hmjax.WakeSleep(batch=5, optimiser="adam"),
+        hmjax.WakeSleep(batch=70),
+        hmjax.Reweighted(samples=10, optimiser="momentum"),
+        hmjax.ExactEM(),
     ],
     ids=lambda rule: type(rule).__name__,
 )
-@pytest.mark.parametrize("together", [3, slow(8), slow(16)])
+@pytest.mark.parametrize("together", [3, 8, 16])
 def test_members_stepped_together_are_the_machines_they_are_in_turn(together, rule):
     small = dataclasses.replace(
         experiment(TASK), rule=rule, evaluation=hmjax.Evaluation(every=1100)
