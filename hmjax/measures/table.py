@@ -68,7 +68,7 @@ MEASURES = {
             *("is_effective_samples", "effective importance samples", None, False),
             since=4,
         ),
-        Measure("is_error_bits", "its standard error (bits)", None, False, since=4),
+        Measure("is_error_bits", "its standard error (bits)", None, False, since=5),
         Measure(
             *("is_training_nll_bits", "NLL of training images, importance-sampled (bits)"),
             *("lower", False),
@@ -92,7 +92,9 @@ MEASURES = {
             *("annealed_training_nll_bits", "NLL of training images, annealed (bits)", "lower"),
             of_held_out=True,
         ),
-        _annealed("direction_recovery_annealed", "recovery, posterior, annealed", "higher"),
+        _annealed(
+            "direction_recovery_annealed", "recovery, posterior, annealed", "higher", since=5
+        ),
         Measure("direction_recovery", "recovery, sampled", "higher", False),
         Measure("direction_recovery_exact", "recovery, exact", "higher", True),
         Measure("direction_recovery_posterior", "recovery, posterior", "higher", True),
