@@ -68,6 +68,7 @@ def test_a_run_whose_output_no_one_reads_is_kept(tmp_path):
     assert (tmp_path / "run" / "results.json").exists()
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_where_docstrings_and_assertions_are(tmp_path, capsys):
     assert run.main(["list"]) == 0
     with_docstrings = capsys.readouterr().out

@@ -272,6 +272,7 @@ def test_derivatives_are_the_same_without_a_compiler():
 
 
 @pytest.mark.parametrize("sizes", ONE_OF_THEM)
+@pytest.mark.slow
 def test_what_recognition_makes_of_images_has_derivatives(sizes):
     images = jnp.asarray(binary(sizes[0]))
 

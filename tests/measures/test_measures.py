@@ -149,6 +149,7 @@ def test_measures_without_meaning_are_nan():
     assert np.isfinite(measured["exact_nll_bits"])
 
 
+@pytest.mark.slow
 def test_measures_of_machines_too_large_to_enumerate_are_sampled_only():
     task = hmjax.Shifter(width=4)
     evaluation = hmjax.Evaluation(held_out=8, fantasies=16)

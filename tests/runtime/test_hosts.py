@@ -72,6 +72,7 @@ def test_hosts_may_have_different_numbers_of_devices(devices, alone, tmp_path):
 
 
 @pytest.mark.parametrize("victim", [slow(0), 1])
+@pytest.mark.slow
 def test_a_lost_host_stops_the_other_and_the_run_resumes(victim, alone, tmp_path):
     folder = tmp_path / "two"
     both = start_two([*COMMAND.split(), "--steps", "600000", "--out", str(folder)])
