@@ -34,7 +34,7 @@ def write(run: Run, material: Material, path: Path, *, fps: float, of: str) -> N
       material: its samples.
       path: the file to write, whole or not at all.
       fps: frames a second.
-      of: what it is a picture of, to stand below it.
+      of: what it is a picture of, for its title.
     """
     task = run.experiment.task
     colours = style.shown_colours(len(task.class_names))

@@ -1,6 +1,7 @@
 """Pictures of what the machine draws: fantasies, free and with the top held, reconstructions."""
 
 import textwrap
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,6 +9,7 @@ from matplotlib.figure import Figure
 
 from analysis import style
 from analysis.material import FANTASIES, Material
+from analysis.names import symbol_of
 from hmjax.store.runs import Run
 from hmjax.tasks import Images, shown_names
 
@@ -61,7 +63,7 @@ def top_units(run: Run, material: Material) -> Figure:
     """What the machine draws with each top unit alone on."""
     tops = len(material.given_top) - 1
     rows = [*range(min(tops, MANY_TOPS)), tops]
-    labels = [f"$t_{{{k + 1}}}$" for k in rows[:-1]] + ["all off"]
+    labels = _held(run, rows[:-1])
     columns = 2 if len(rows) > TOPS else 1
     lines = -(-len(rows) // columns)
     figure = Figure(figsize=(12, 0.8 + lines * 0.42 * _aspect(run)), layout="constrained")
@@ -85,7 +87,7 @@ def layer3_selectivity(run: Run, material: Material) -> Figure:
     shown = exact if np.isfinite(exact).all() else run.curves["shown_given_top"][-1]
     tops = min(len(shown) - 1, TOPS)
     rows = [*range(tops), len(shown) - 1]
-    labels = [f"$t_{{{k + 1}}}$" for k in range(tops)] + ["all off"]
+    labels = _held(run, rows[:-1])
 
     # Each row holds the bars of a top unit and, beside them, what they are the shares of.
     height = max(0.85 * _aspect(run), 0.25 + 0.22 * (len(names) - 2))
@@ -131,6 +133,12 @@ def reconstructions(run: Run, material: Material) -> Figure:
         f"{agree:.1%} of these pixels agree when rounded"
     )
     return figure
+
+
+def _held(run: Run, units: Sequence[int]) -> list[str]:
+    """What rows are called that have each of some top units alone on, and the last has none."""
+    depth = len(run.experiment.sizes) - 1
+    return [*(symbol_of(unit, depth, depth) for unit in units), "all off"]
 
 
 def _pairs(axes: Axes, above: np.ndarray, below: np.ndarray, names: list[str]) -> np.ndarray:

@@ -193,7 +193,7 @@ def tables(
         **{name: final(name) for name in _final_of(parts)},
     }
     for verdict in VERDICTS:
-        rows |= verdicts.judged(verdict, units[verdict], at, steps)
+        rows |= verdicts.judged(verdict, units[verdict], curves[verdict.strongest], at, steps)
     known = np.isfinite(rows[SELECTIVITY.strongest])
     selective = (np.nan_to_num(np.abs(rows[SELECTIVITY.measure])) >= BROKEN).sum(axis=1)
     rows |= {"selectivity_known": known, "selective_units": np.where(known, selective, -1)}

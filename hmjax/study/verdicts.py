@@ -54,17 +54,18 @@ def strongest(of_units: np.ndarray) -> np.ndarray:
 
 
 def judged(
-    verdict: Verdict, of_units: np.ndarray, at: np.ndarray, steps: np.ndarray
+    verdict: Verdict, of_units: np.ndarray, curve: np.ndarray, at: np.ndarray, steps: np.ndarray
 ) -> dict[str, np.ndarray]:
     """The columns of `population.npz` that a verdict is.
 
     Args:
       verdict: by which measure.
       of_units: `[evaluations, s, units]`, that measure.
+      curve: `[evaluations, s]`, the strongest of these.
       at: int `[s]`, the evaluation that each machine is judged at.
       steps: `[evaluations]`.
     """
-    curve, machines = strongest(of_units), np.arange(len(at))
+    machines = np.arange(len(at))
     end = curve[at, machines]
     first = intervals.first_at_least(np.nan_to_num(curve), steps, BROKEN)
     until = np.minimum(first, steps[at])[None]

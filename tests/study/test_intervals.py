@@ -82,7 +82,8 @@ def test_what_is_not_known_of_a_machine_is_not_told_of_it():
     nan = np.nan
     curve = np.array([[nan, 0.0, 0.0, nan], [nan, 0.2, 0.0, nan], [0.5, 0.3, 0.01, nan]])
     steps, at = np.array([0, 100, 200]), np.full(4, 2)
-    rows = {"seed": np.arange(4)} | verdicts.judged(verdicts.CONTRAST, curve[..., None], at, steps)
+    of = verdicts.CONTRAST, curve[..., None], curve, at, steps
+    rows = {"seed": np.arange(4)} | verdicts.judged(*of)
     np.testing.assert_array_equal(rows["broke_at_step_by_contrast"], [nan, 100, np.inf, nan])
     told = verdicts.summarised(verdicts.CONTRAST, rows, steps)
     assert (told["broken"], told["broken_of"]) == (2, 3)
